@@ -143,7 +143,7 @@ enum
    */
   PLANETKEY_STATUS_CANCELLED = 8,
   /**
-   * The server's response violates the standard.
+   * The server's response breaks the standard.
    */
   PLANETKEY_STATUS_PROTOCOL = 9,
   /**
@@ -209,7 +209,8 @@ enum
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * As the user name of HTTP Basic authentication with an empty password (RFC 7617). The default.
+   * As the user name of HTTP Basic authentication with an empty password (RFC 7617). The
+   * default.
    */
   PLANETKEY_API_KEY_TRANSPORT_BASIC = 0,
   /**
@@ -321,13 +322,13 @@ enum
    */
   PLANETKEY_PROMPT_KIND_DEVICE = 2,
   /**
-   * The user must paste the URL to which the browser was redirected, which is the answer. No answer
-   * cancels the login.
+   * The user must paste the URL to which the browser was redirected, which is the answer. No
+   * answer cancels the login.
    */
   PLANETKEY_PROMPT_KIND_PASTE = 3,
   /**
-   * A different user logged in than the one whose session is saved. The answer "yes" replaces the
-   * saved session.
+   * A different user logged in than the one whose session is saved. The answer "yes" replaces
+   * the saved session.
    */
   PLANETKEY_PROMPT_KIND_OTHER_USER = 4,
 };
@@ -377,7 +378,8 @@ enum
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * With every request, so that a dataset may stay open longer than a token is valid. The default.
+   * With every request, so that a dataset may stay open longer than a token is valid. The
+   * default.
    */
   PLANETKEY_GDAL_HEADER_LIVE = 0,
   /**
@@ -407,14 +409,14 @@ typedef struct planetkey_authorization planetkey_authorization;
 typedef struct planetkey_error planetkey_error;
 
 /**
- * An installation of a session in GDAL, until planetkey_gdal_free(). Any number of threads may use it
- * at once.
+ * An installation of a session in GDAL, until planetkey_gdal_free(). Any number of threads may use
+ * it at once.
  */
 typedef struct planetkey_gdal planetkey_gdal;
 
 /**
- * Options of planetkey_gdal_install(), which copies them. Mutable: one thread at a time. Options that
- * are not set have their defaults.
+ * Options of planetkey_gdal_install(), which copies them. Mutable: one thread at a time. Options
+ * that are not set have their defaults.
  */
 typedef struct planetkey_gdal_options planetkey_gdal_options;
 
@@ -426,8 +428,8 @@ typedef struct planetkey_gdal_options planetkey_gdal_options;
 typedef struct planetkey_login planetkey_login;
 
 /**
- * Options of a login. Mutable: one thread at a time. Functions that take them copy them, so that they
- * may be reused or freed at once. Options that are not set have their defaults.
+ * Options of a login. Mutable: one thread at a time. Functions that take them copy them, so that
+ * they may be reused or freed at once. Options that are not set have their defaults.
  */
 typedef struct planetkey_login_options planetkey_login_options;
 
@@ -451,8 +453,8 @@ typedef struct planetkey_options planetkey_options;
 
 /**
  * What a user must see for a login, and a place for the answer. Lent to a
- * ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message and
- * the QR code contain control characters: line breaks.
+ * ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message
+ * and the QR code contain control characters: line breaks.
  */
 typedef struct planetkey_prompt planetkey_prompt;
 
@@ -477,23 +479,23 @@ typedef struct planetkey_session_info planetkey_session_info;
 typedef struct planetkey_string planetkey_string;
 
 /**
- * The application's own storage for the tokens of a session, instead of `token.json` on disk. It loads
- * and saves the text of that file: a JSON object with secrets. planetkey_options_set_storage() copies
- * the struct.
+ * The application's own storage for the tokens of a session, instead of `token.json` on disk. It
+ * loads and saves the text of that file: a JSON object with secrets.
+ * planetkey_options_set_storage() copies the struct.
  *
- * planetkey calls the callbacks on its own threads, those of a logout on the caller's thread. For one
- * session it calls one at a time, and never with a lock of its own held. Several sessions that share
- * the struct may call it at the same time.
+ * planetkey calls the callbacks on its own threads, those of a logout on the caller's thread. For
+ * one session it calls one at a time, and never with a lock of its own held. Several sessions that
+ * share the struct may call it at the same time.
  *
- * A callback returns ::PLANETKEY_STATUS_OK, or anything else for a failure. After a failure the call
- * that needs the storage returns ::PLANETKEY_STATUS_STORAGE; a session with tokens in memory continues
- * to use them. A callback must not throw or longjmp. It may call planetkey, but a call that would wait
- * for the session that it works for returns ::PLANETKEY_STATUS_UNAVAILABLE.
+ * A callback returns ::PLANETKEY_STATUS_OK, or anything else for a failure. After a failure the
+ * call that needs the storage returns ::PLANETKEY_STATUS_STORAGE; a session with tokens in memory
+ * continues to use them. A callback must not throw or longjmp. It may call planetkey, but a call
+ * that would wait for the session that it works for returns ::PLANETKEY_STATUS_UNAVAILABLE.
  */
 typedef struct planetkey_storage {
   /**
-   * sizeof(planetkey_storage). Later versions have more members at the end. Members that are not used
-   * must be zero.
+   * sizeof(planetkey_storage). Later versions have more members at the end. Members that are not
+   * used must be zero.
    */
   size_t size;
   /**
@@ -502,8 +504,8 @@ typedef struct planetkey_storage {
   void *user_data;
   /**
    * Loads the text that was saved last, at most 1 MiB of UTF-8: sets `text`, and `length` to its
-   * number of bytes. Leaves `text` NULL if nothing is saved. Both are ignored after a failure. Not
-   * NULL.
+   * number of bytes. Leaves `text` NULL if nothing is saved. Both are ignored after a failure.
+   * Not NULL.
    */
   int32_t (*load)(void *user_data, char **text, size_t *length);
   /**
@@ -511,15 +513,15 @@ typedef struct planetkey_storage {
    */
   void (*free_text)(void *user_data, char *text, size_t length);
   /**
-   * Saves this text, which replaces the saved one. It has `length` bytes and a NUL, and is borrowed
-   * for the call. NULL deletes the saved text, after a logout. A failure must leave the saved text
-   * unchanged. Not NULL.
+   * Saves this text, which replaces the saved one. It has `length` bytes and a NUL, and is
+   * borrowed for the call. NULL deletes the saved text, after a logout. A failure must leave the
+   * saved text unchanged. Not NULL.
    */
   int32_t (*save)(void *user_data, const char *text, size_t length);
   /**
    * Locks the storage: until `unlock`, no other process and no other session that shares it may
-   * refresh. Waits for at most `timeout_ms` milliseconds, then returns ::PLANETKEY_STATUS_TIMEOUT.
-   * NULL if only one session uses the storage.
+   * refresh. Waits for at most `timeout_ms` milliseconds, then returns
+   * ::PLANETKEY_STATUS_TIMEOUT. NULL if only one session uses the storage.
    */
   int32_t (*lock)(void *user_data, uint32_t timeout_ms);
   /**
@@ -527,7 +529,8 @@ typedef struct planetkey_storage {
    */
   void (*unlock)(void *user_data);
   /**
-   * Called once, on any thread, when no options and no session need the storage any more. May be NULL.
+   * Called once, on any thread, when no options and no session need the storage any more. May be
+   * NULL.
    */
   void (*free_user_data)(void *user_data);
 } planetkey_storage;
@@ -1256,12 +1259,12 @@ planetkey_status planetkey_session_api_key(const struct planetkey_session *sessi
                                            struct planetkey_error **error);
 
 /**
- * Decides what follows an API's response: the response stands, or the request must be repeated
+ * Decides what follows an API's response: the response is final, or the request must be repeated
  * once with another authorization.
  *
  * A 401 takes the access token out of use, unless its Bearer challenge names another error than
- * `invalid_token` (RFC 6750 section 3.1). Other responses stand. Call it only for a response of
- * the host to which the request was authorized, not after a redirect.
+ * `invalid_token` (RFC 6750 section 3.1). Other responses are final. Call it only for a response
+ * of the host to which the request was authorized, not after a redirect.
  *
  * @param[in] session Not NULL.
  * @param[in] authorization what the request carried. Not NULL.
@@ -1269,7 +1272,7 @@ planetkey_status planetkey_session_api_key(const struct planetkey_session *sessi
  * @param[in] www_authenticate the header WWW-Authenticate of the response, several of them joined
  *            by commas. NULL if there is none.
  * @param[out] repeat the authorization to repeat the request with, once. NULL if the response
- *            stands, and on failure. Free with planetkey_authorization_free(). Not NULL.
+ *            is final, and on failure. Free with planetkey_authorization_free(). Not NULL.
  * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, or why no other token could
  *         be obtained, as planetkey_session_authorize().
@@ -1327,7 +1330,7 @@ planetkey_status planetkey_session_refresh(const struct planetkey_session *sessi
                                            struct planetkey_error **error);
 
 /**
- * Returns the URL to request. If an API key travels in the query, `api_key` is part of it, and it
+ * Returns the URL to request. If an API key is sent in the query, `api_key` is part of it, and it
  * is a secret.
  *
  * @param[in] authorization May be NULL.
@@ -2802,8 +2805,8 @@ PLANETKEY_API
 struct planetkey_error *planetkey_gdal_last_error(const struct planetkey_gdal *gdal);
 
 /**
- * Ends an installation: restores GDAL's options, and GDAL asks the session no more. Datasets that
- * are still open send their next requests without a credential.
+ * Ends an installation: restores GDAL's options, and GDAL no longer asks the session. Datasets
+ * that are still open send their next requests without a credential.
  *
  * @param[in] gdal NULL does nothing.
  *

@@ -1103,7 +1103,7 @@ class Session {
                                                 out, error);
         });
     }
-    /// Decides what follows an API's response. None: the response stands. Otherwise: repeat the
+    /// Decides what follows an API's response. None: the response is final. Otherwise: repeat the
     /// request once, with this authorization.
     std::optional<Authorization>
     after_response(const Authorization &carried, int http_status,

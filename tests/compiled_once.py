@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fails if `make test` compiles a crate more than once.
 
-Cargo compiles a crate once for each set of features that it, or a crate below it, is built with. The
-packages that are built together decide these sets, so `workspace-hack` requests all features
+Cargo compiles a crate once for each set of features that it, or a crate below it, is built with.
+The packages that are built together decide these sets, so `workspace-hack` requests all features
 everywhere. This script compares Cargo's plans and compiles nothing.
 
 Build scripts and macros, and the crates that they use, are compiled without optimization, and again

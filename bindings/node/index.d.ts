@@ -574,11 +574,11 @@ export class Session {
    */
   invalidate(accessToken: string): boolean;
   /**
-   * Decides what follows an API's response: null if the response stands, else the authorization to
-   * repeat the request with, once.
+   * Decides what follows an API's response: null if the response is final, else the authorization
+   * to repeat the request with, once.
    *
    * A 401 takes the access token out of use, unless its Bearer challenge names another error than
-   * `invalid_token` (RFC 6750, 3.1). Any other status stands. The credential that was refused is
+   * `invalid_token` (RFC 6750, 3.1). Any other status is final. The credential that was refused is
    * never returned. Waits while the token is refreshed. Rejects with `INVALID_ARGUMENT`; else as
    * {@link Session.authorize}.
    *

@@ -9,7 +9,7 @@ fn file() -> PathBuf {
 }
 
 #[test]
-fn the_file_is_what_the_core_says() {
+fn the_vectors_match_the_statuses_and_reasons_of_the_core() {
     let wanted = format!("{}\n", serde_json::to_string_pretty(&planetkey::catalogue()).unwrap());
     if std::env::var_os("UPDATE_VECTORS").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(file().parent().unwrap()).unwrap();
@@ -24,7 +24,7 @@ fn the_file_is_what_the_core_says() {
 
 /// The table of the design, section 4. Numbers are stable and never reused.
 #[test]
-fn numbers_and_names_are_those_of_the_design() {
+fn status_numbers_and_names_are_stable() {
     let design = [
         (1, "INVALID_ARGUMENT"),
         (2, "MISCONFIGURED"),
@@ -53,7 +53,7 @@ fn numbers_and_names_are_those_of_the_design() {
 }
 
 #[test]
-fn the_reasons_of_a_login_are_those_of_the_design() {
+fn login_required_has_the_reasons_of_the_design() {
     let of_login = Reason::ALL.iter().filter(|reason| reason.status() == Status::LoginRequired);
     let names: Vec<&str> = of_login.map(|reason| reason.name()).collect();
     assert_eq!(names, ["never_logged_in", "expired", "revoked", "logged_out", "corrupt"]);
@@ -98,7 +98,7 @@ fn an_error_names_its_cause() {
 }
 
 #[test]
-fn only_what_may_pass_by_itself_is_retryable() {
+fn only_temporary_failures_are_retryable() {
     for status in Status::ALL {
         let wanted = matches!(status, Status::Unavailable | Status::Timeout);
         assert_eq!(Error::new(status, "x").retryable(), wanted, "{status}");
@@ -109,7 +109,7 @@ fn only_what_may_pass_by_itself_is_retryable() {
 /// Every character of the categories that are invisible or control a terminal, and those that are
 /// blank in other ways.
 #[test]
-fn i9_14a_no_invisible_character_gets_into_a_message() {
+fn i9_14a_a_message_holds_no_invisible_character() {
     use unicode_general_category::{GeneralCategory, get_general_category};
     let blank = "\u{2800}\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{3164}\u{ffa0}\u{fe0f}\u{e0100}\u{2065}\u{e0fff}";
     let is_bad = |c: char| {

@@ -17,10 +17,7 @@ fn table(page: &str) -> BTreeMap<String, Vec<String>> {
         if is_number(number) {
             let named =
                 tests.split("<br>").map(|test| test.trim().trim_matches('`').to_owned()).collect();
-            assert!(
-                table.insert((*number).to_owned(), named).is_none(),
-                "{number} stands there twice"
-            );
+            assert!(table.insert((*number).to_owned(), named).is_none(), "{number} is there twice");
         }
     }
     table
@@ -89,7 +86,7 @@ fn page() -> String {
 }
 
 #[test]
-fn every_test_that_the_page_names_exists_and_carries_its_number() {
+fn every_test_of_the_page_exists_and_has_its_number() {
     let table = table(&page());
     for (number, tests) in &table {
         assert!(!tests.is_empty());
@@ -108,7 +105,7 @@ fn every_test_that_the_page_names_exists_and_carries_its_number() {
 
 /// All numbers of the sections that this release covers have a test.
 #[test]
-fn no_number_is_missing() {
+fn every_number_has_a_test() {
     let table = table(&page());
     let assertions = (1..=119).map(|number| format!("a{number:03}"));
     // 52, 120 and 126 cannot have a test.

@@ -1,6 +1,6 @@
 //! The tests of the core, in one program, because linking each directory by itself takes longer
 //! than running it. A test that needs a process of its own starts this program again
-//! ([`common::in_a_process_of_its_own`]).
+//! ([`common::in_own_process`]).
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -12,7 +12,6 @@ mod index;
 mod logger;
 mod login;
 mod profiles;
-mod regressions;
 mod session;
 mod storage;
 mod structure;

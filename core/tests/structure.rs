@@ -44,7 +44,7 @@ fn a_module_uses_only_the_layers_below_it() {
 }
 
 #[test]
-fn the_files_of_a_folder_use_each_other_in_no_cycle() {
+fn the_imports_between_files_have_no_cycle() {
     let core = core();
     assert_eq!(core.cycles(), [""; 0], "files import each other in a cycle");
     assert!(core.count() > 50, "this test sees {} imports only", core.count());

@@ -131,7 +131,7 @@ fn every_case_is_well_formed() {
 
 /// A driver that accepts everything would prove nothing.
 #[test]
-fn every_wrong_case_is_found() {
+fn the_driver_finds_every_wrong_case() {
     let driver = Driver::start();
     let wrong: Value =
         serde_json::from_str(&std::fs::read_to_string(directory().join(WRONG_CASES)).unwrap())

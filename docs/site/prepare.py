@@ -1,9 +1,9 @@
 """Lays out the sources of the site: prepare.py ROOT BUILD.
 
-The pages of docs/ and the documents at the root of the repository are copied to BUILD/source. Pages that
-are generated join them: the command's help and the Node reference. An index page gets a table of
-contents from its own list of links. A link to a file of the repository that is no page becomes the
-file's path; a link to nothing is an error.
+The pages of docs/ and the documents at the root of the repository are copied to BUILD/source. Pages
+that are generated join them: the command's help and the Node reference. An index page gets a table
+of contents from its own list of links. A link to a file of the repository that is no page becomes
+the file's path; a link to nothing is an error.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def help_of(*words: str) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """The groups of options by the first word of their title; the options before the first title are in ''."""
+    """The groups of options by the first word of their title; '' if they precede the first title."""
     found = {"": ""}
     current = ""
     for line in text.split("\n"):

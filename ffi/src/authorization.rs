@@ -119,7 +119,7 @@ impl planetkey_authorization {
     }
 }
 
-/// Returns the URL to request. If an API key travels in the query, `api_key` is part of it, and it
+/// Returns the URL to request. If an API key is sent in the query, `api_key` is part of it, and it
 /// is a secret.
 ///
 /// @param[in] authorization May be NULL.

@@ -297,12 +297,12 @@ pub unsafe extern "C" fn planetkey_session_api_key(
     }
 }
 
-/// Decides what follows an API's response: the response stands, or the request must be repeated
+/// Decides what follows an API's response: the response is final, or the request must be repeated
 /// once with another authorization.
 ///
 /// A 401 takes the access token out of use, unless its Bearer challenge names another error than
-/// `invalid_token` (RFC 6750 section 3.1). Other responses stand. Call it only for a response of
-/// the host to which the request was authorized, not after a redirect.
+/// `invalid_token` (RFC 6750 section 3.1). Other responses are final. Call it only for a response
+/// of the host to which the request was authorized, not after a redirect.
 ///
 /// @param[in] session Not NULL.
 /// @param[in] authorization what the request carried. Not NULL.
@@ -310,7 +310,7 @@ pub unsafe extern "C" fn planetkey_session_api_key(
 /// @param[in] www_authenticate the header WWW-Authenticate of the response, several of them joined
 ///            by commas. NULL if there is none.
 /// @param[out] repeat the authorization to repeat the request with, once. NULL if the response
-///            stands, and on failure. Free with planetkey_authorization_free(). Not NULL.
+///            is final, and on failure. Free with planetkey_authorization_free(). Not NULL.
 /// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, or why no other token could
 ///         be obtained, as planetkey_session_authorize().

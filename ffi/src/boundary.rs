@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_without_an_error_pointer_and_in_an_accessor() {
+    fn a_panic_is_caught_without_an_error_pointer_and_in_an_accessor() {
         // SAFETY: NULL is allowed.
         let status = unsafe { check(null_mut(), || panic!("gone")) };
         assert_eq!(status, planetkey_status::Internal);

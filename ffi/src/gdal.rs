@@ -158,8 +158,8 @@ pub unsafe extern "C" fn planetkey_gdal_last_error(
     }
 }
 
-/// Ends an installation: restores GDAL's options, and GDAL asks the session no more. Datasets that
-/// are still open send their next requests without a credential.
+/// Ends an installation: restores GDAL's options, and GDAL no longer asks the session. Datasets
+/// that are still open send their next requests without a credential.
 ///
 /// @param[in] gdal NULL does nothing.
 ///

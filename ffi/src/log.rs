@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_those_of_the_log_crate() {
+    fn log_levels_match_the_log_crate() {
         for level in log::Level::iter() {
             assert_eq!(level_filter(level as i32).ok(), Some(level.to_level_filter()));
         }

@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_are_those_of_the_core() {
+    fn login_methods_match_the_core() {
         use planetkey_login_method as number;
         let names = [
             (number::Auto, "auto"),

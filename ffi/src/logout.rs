@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revocations_have_the_names_of_the_core() {
+    fn revocations_match_the_core() {
         let failed = planetkey::Error::new(planetkey::Status::Unavailable, "the server is down");
         for revocation in [Revocation::NotAsked, Revocation::Revoked, Revocation::Unknown(failed)] {
             let number = planetkey_revocation::of(&revocation);

@@ -341,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_have_the_names_of_the_core() {
+    fn prompt_kinds_match_the_core() {
         for kind in KINDS {
             assert_eq!(name(kind).to_bytes(), kind.name().as_bytes());
             let number = planetkey_prompt_kind::of(kind) as i32;

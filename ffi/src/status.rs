@@ -28,7 +28,7 @@ pub enum planetkey_status {
     Timeout = 7,
     /// The caller cancelled the call.
     Cancelled = 8,
-    /// The server's response violates the standard.
+    /// The server's response breaks the standard.
     Protocol = 9,
     /// The session could not be read or saved.
     Storage = 10,
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_names_are_those_of_the_core() {
+    fn statuses_match_the_core() {
         for status in Status::ALL {
             assert_eq!(planetkey_status::from(status) as i32, status.number());
             assert_eq!(name(status.into()).to_bytes(), status.name().as_bytes());

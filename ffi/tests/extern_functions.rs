@@ -130,7 +130,7 @@ pub(crate) fn log_out(
 }
 
 #[test]
-fn life_of_a_session() {
+fn a_session_is_opened_used_and_freed() {
     let _others = not_logging();
     let simulator = start();
     let session = m2m(&simulator);
@@ -252,7 +252,7 @@ fn life_of_a_session() {
 }
 
 #[test]
-fn query_form_and_urls() {
+fn the_query_form_and_the_functions_of_urls() {
     let _others = not_logging();
     let simulator = start();
     let options = options(&simulator);
@@ -292,7 +292,7 @@ fn query_form_and_urls() {
 }
 
 #[test]
-fn null_and_bad_input() {
+fn null_and_invalid_input_are_refused() {
     let _others = not_logging();
     let simulator = start();
     let session = m2m(&simulator);

@@ -108,7 +108,7 @@ impl Shared {
 }
 
 #[test]
-fn life_of_a_device_code_login() {
+fn a_device_login_is_started_completed_and_freed() {
     let _others = not_logging();
     let (simulator, session) = start();
     let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
@@ -145,7 +145,7 @@ fn life_of_a_device_code_login() {
 }
 
 #[test]
-fn life_of_a_browser_login() {
+fn a_browser_login_is_started_completed_and_freed() {
     let _others = not_logging();
     let (simulator, session) = start();
     let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
@@ -285,7 +285,7 @@ fn options_for(user: &User, method: planetkey_login_method) -> *mut planetkey_lo
 }
 
 #[test]
-fn prompts_are_lent_and_answered() {
+fn a_prompt_is_borrowed_and_answered() {
     let _others = not_logging();
     let (simulator, session) = start();
     let (mut result, mut error) = (null_mut(), null_mut());
@@ -342,7 +342,7 @@ fn prompts_are_lent_and_answered() {
 }
 
 #[test]
-fn options_of_a_login_and_bad_input() {
+fn invalid_login_options_are_refused() {
     let _others = not_logging();
     let (_simulator, session) = start();
     let mut error = null_mut();
@@ -413,7 +413,7 @@ fn options_of_a_login_and_bad_input() {
 }
 
 #[test]
-fn the_user_and_the_logout() {
+fn the_user_is_returned_and_logged_out() {
     let _others = not_logging();
     let (simulator, session) = start();
     let seeded = simulator

@@ -123,7 +123,7 @@ fn header_is_up_to_date() {
 }
 
 #[test]
-fn version_is_cargos() {
+fn the_version_is_that_of_cargo() {
     // SAFETY: the function returns static text.
     let version = unsafe { std::ffi::CStr::from_ptr(planetkey_ffi::planetkey_version()) };
     assert_eq!(version.to_str().unwrap(), env!("CARGO_PKG_VERSION"));

@@ -7,9 +7,9 @@ header. The server takes 50 ms for a token, rotates refresh tokens, and ends a s
 token is sent twice.
 
 Prints for each number of callers, separated by tabs: processes, threads, requests at the token
-endpoint, callers whose header an API accepts at the end, whether the session is still valid ("-" for
-an M2M client, which has none), and the milliseconds from the start of the first caller to the end of
-the last.
+endpoint, callers whose header an API accepts at the end, whether the session is still valid ("-"
+for an M2M client, which has none), and the milliseconds from the start of the first caller to the
+end of the last.
 """
 
 import importlib
@@ -104,7 +104,7 @@ def expired_session(library, kind, home):
 
 
 def is_alive(library, home, refresh_token):
-    """Whether the server would still renew the session with what lies on disk."""
+    """Whether the server would still refresh the session with what lies on disk."""
     path = saved.google_file(home) if library == "google-auth" else saved.planet_file(home, "user")
     try:
         with open(path, encoding="utf-8") as file:

@@ -1,8 +1,8 @@
 """Runs every measurement beside its peers and prints the tables.
 
-Started by `run`, inside the environment of planetkey-simulator. The computer is rarely idle, so every
-program runs several times in turn with the others: the smallest figure is what the code costs, the
-median what it cost on this computer now. Nothing here fails because something is slow.
+Started by `run`, inside the environment of planetkey-simulator. The computer is rarely idle, so
+every program runs several times in turn with the others: the smallest figure is what the code
+costs, the median what it cost on this computer now. Nothing here fails because something is slow.
 """
 
 import json
@@ -163,7 +163,7 @@ def peak(command, environment):
 
 
 def starts(title, programs, home=None):
-    """`programs`: name -> command line, environment, prefix of the header. `home` is empty by default."""
+    """`programs`: name -> command line, environment, header prefix. `home` is new by default."""
 
     def at_home(measure, command, environment, *expected):
         if home:

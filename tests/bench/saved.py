@@ -1,9 +1,9 @@
 """Saved sessions in one directory, in the form of each library, and how each library opens its own.
 
-`user` is a user session with a refresh token, `m2m` an M2M client. Every function that opens a session
-returns a function that returns the value of the Authorization header: the library's usual call, which
-checks the expiry and refreshes. Nothing is imported before it is needed, because imports are measured
-too.
+`user` is a user session with a refresh token, `m2m` an M2M client. Every function that opens a
+session returns a function that returns the value of the Authorization header: the library's usual
+call, which checks the expiry and refreshes. Nothing is imported before it is needed, because
+imports are measured too.
 """
 
 import os
@@ -116,7 +116,7 @@ def msal_m2m(home):
 
 
 def google_auth_user(home):
-    """As in Google's quick starts: the application reads the file, and writes it after a refresh."""
+    """As in Google's quick starts: the application reads the file, and writes it when refreshed."""
     import json
 
     from google.oauth2.credentials import Credentials
@@ -129,7 +129,7 @@ def google_auth_user(home):
         from google.auth.transport.requests import Request
 
         transport = Request()
-        # What is read from a file is always renewed at Google's own server.
+        # What is read from a file is always refreshed at Google's own server.
         credentials._token_uri = os.environ["PLANETKEY_SIMULATOR_USER"] + "oauth/token"
 
     def header():

@@ -1,7 +1,7 @@
 """From process start to one header on standard output, with planetkey or one of its peers.
 
-Each imports only what it needs. Arguments: the library, and the credential: `api_key` or `m2m` from the
-environment, or `saved-user` or `saved-m2m`, which saved.py opens in the home directory.
+Each imports only what it needs. Arguments: the library, and the credential: `api_key` or `m2m` from
+the environment, or `saved-user` or `saved-m2m`, which saved.py opens in the home directory.
 """
 
 import os

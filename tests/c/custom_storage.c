@@ -2,7 +2,7 @@
 /* The application's own storage: which callbacks are called, and what their failures mean. */
 #include "book.h"
 
-static void what_is_stored_is_used(void) {
+static void a_saved_token_is_used(void) {
     struct book book;
     planetkey_session *session;
     planetkey_session_info *info = NULL;
@@ -90,7 +90,7 @@ static void a_new_token_is_saved_before_it_is_used(void) {
     free(without_lock.text);
 }
 
-static void logout_stores_nothing(void) {
+static void a_logout_deletes_the_saved_text(void) {
     struct book book;
     planetkey_session *session;
     planetkey_string *token = NULL;
@@ -139,7 +139,7 @@ static void refuses(struct book *book, planetkey_status expected, const char *re
     end(book);
 }
 
-static void its_failures_are_the_callers(void) {
+static void a_failed_load_is_the_error_of_the_call(void) {
     static char long_text[(1 << 20) + 1];
     static const int32_t statuses[] = {10, 6, 4711, -1, INT32_MIN};
     struct book book;
@@ -181,7 +181,7 @@ static void its_failures_are_the_callers(void) {
 }
 
 /* A refreshed token that cannot be saved is used nevertheless, and the session info has a note. */
-static void what_cannot_be_saved_is_used(void) {
+static void a_token_that_cannot_be_saved_is_used(void) {
     struct book book;
     planetkey_session *session;
     planetkey_session_info *info = NULL;
@@ -208,9 +208,9 @@ static void what_cannot_be_saved_is_used(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {what_is_stored_is_used, a_new_token_is_saved_before_it_is_used,
-                                   logout_stores_nothing, its_failures_are_the_callers,
-                                   what_cannot_be_saved_is_used};
+    void (*const tests[])(void) = {a_saved_token_is_used, a_new_token_is_saved_before_it_is_used,
+                                   a_logout_deletes_the_saved_text, a_failed_load_is_the_error_of_the_call,
+                                   a_token_that_cannot_be_saved_is_used};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {
         simulator_reset();

@@ -51,7 +51,7 @@ static void user_data_is_freed_once(void) {
 }
 
 /* The last handle is freed during a refresh: the refresh finishes, and its tokens are saved. */
-static void user_data_outlives_a_refresh(void) {
+static void user_data_is_freed_after_a_refresh_in_progress(void) {
     struct book book;
     planetkey_session *session;
     planetkey_session *hurried = NULL;
@@ -78,7 +78,7 @@ static void user_data_outlives_a_refresh(void) {
     free(after);
 }
 
-static void bad_structs(void) {
+static void invalid_structs_are_refused(void) {
     static const size_t sizes[] = {0,       1, sizeof(planetkey_storage) - 1, 4097, (size_t)1 << 40,
                                    SIZE_MAX};
     struct {
@@ -157,7 +157,7 @@ static void call_planetkey(struct book *book) {
     planetkey_session_free(key);
 }
 
-static void it_may_call_planetkey(void) {
+static void a_callback_may_call_planetkey(void) {
     struct book book;
     planetkey_session *session;
     char token[8192];
@@ -277,9 +277,9 @@ static void one_session_calls_from_one_thread_at_a_time(void) {
 
 int main(void) {
     void (*const tests[])(void) = {user_data_is_freed_once,
-                                   user_data_outlives_a_refresh,
-                                   bad_structs,
-                                   it_may_call_planetkey,
+                                   user_data_is_freed_after_a_refresh_in_progress,
+                                   invalid_structs_are_refused,
+                                   a_callback_may_call_planetkey,
                                    logout_waits_for_a_refresh,
                                    one_session_calls_from_one_thread_at_a_time};
     simulator_start();

@@ -110,7 +110,7 @@ static void *change(void *argument) {
     return NULL;
 }
 
-static void i9_11_the_host_changes_its_environment_while_sessions_refresh(void) {
+static void i9_11_the_host_may_change_its_environment_during_a_refresh(void) {
     planetkey_session *sessions[4];
     pthread_t threads[4], changing;
     for (int i = 0; i < 4; ++i) {
@@ -133,7 +133,7 @@ static void i9_11_the_host_changes_its_environment_while_sessions_refresh(void) 
 int main(void) {
     simulator_start();
     i9_11_nothing_is_read_after_the_session_is_open();
-    i9_11_the_host_changes_its_environment_while_sessions_refresh();
+    i9_11_the_host_may_change_its_environment_during_a_refresh();
     simulator_end();
     return finish();
 }

@@ -174,7 +174,7 @@ static void f116_a_handler_of_exit_may_use_the_session(void) {
 
 /* The server does not respond: process exit waits for as long as planetkey_settle() documents. The
  * old file is still there. */
-static void f116_exit_does_not_wait_for_ever(void) {
+static void f116_exit_waits_for_a_limited_time(void) {
     struct process process;
     char *before;
     char *after;
@@ -231,7 +231,7 @@ static void f116_exit_while_an_m2m_client_refreshes(void) {
 int main(int argc, char **argv) {
     void (*const tests[])(void) = {f116_exit_in_a_signal_handler_waits_for_the_refresh,
                                    f116_a_handler_of_exit_may_use_the_session,
-                                   f116_exit_does_not_wait_for_ever,
+                                   f116_exit_waits_for_a_limited_time,
                                    f116_exit_while_an_m2m_client_refreshes};
     if (argc == 3) {
         return be_ended(argv[1], argv[2]);

@@ -102,7 +102,7 @@ static void f100_a_child_made_before_the_first_use(void) {
 }
 
 /* The child uses the token of its parent, and refreshes it over its own connection. */
-static void f101_a_child_goes_on_with_the_session(void) {
+static void f101_a_child_continues_with_the_session(void) {
     planetkey_session *session = in_memory();
     char token[8192];
     pid_t child;
@@ -362,7 +362,7 @@ static int look_around(const char *known) {
     return additional.all;
 }
 
-static void f104_a_program_that_is_started_inherits_nothing(void) {
+static void f104_a_started_program_inherits_no_descriptor(void) {
     const char *const arguments[] = {"look_around", inherited, NULL};
     struct additional additional = {.known = inherited};
     planetkey_session *session;
@@ -380,13 +380,13 @@ static void f104_a_program_that_is_started_inherits_nothing(void) {
 
 int main(int argc, char **argv) {
     void (*const tests[])(void) = {f100_a_child_made_before_the_first_use,
-                                   f101_a_child_goes_on_with_the_session,
+                                   f101_a_child_continues_with_the_session,
                                    f101_parent_and_child_share_a_session_on_disk,
                                    f102_a_child_made_while_another_thread_refreshes,
                                    f102_a_child_does_not_wait_for_its_parents_refreshes,
                                    f102_children_made_at_any_moment,
                                    f103_the_lock_that_a_child_inherits,
-                                   f104_a_program_that_is_started_inherits_nothing};
+                                   f104_a_started_program_inherits_no_descriptor};
     if (argc == 3 && strcmp(argv[1], "look_around") == 0) {
         return look_around(argv[2]);
     }

@@ -297,7 +297,7 @@ static void cancelled_while_another_thread_waits(void) {
 }
 
 /* A cancel does not wait for a pending request. */
-static void cancelled_while_the_server_takes_its_time(void) {
+static void cancelled_while_the_server_is_slow(void) {
     planetkey_login *login = in_browser();
     struct waiter waiter;
     struct visit visitor = {login, 0};
@@ -333,7 +333,7 @@ static void f112_a_login_is_freed_while_another_thread_waits(void) {
     free(url);
 }
 
-static void the_user_does_not_come(void) {
+static void a_login_without_the_user_times_out(void) {
     planetkey_login_options *options = planetkey_login_options_new();
     planetkey_login *login = NULL;
     planetkey_login_result *result = NULL;
@@ -375,9 +375,9 @@ int main(void) {
                                    polled_in_a_browser,
                                    completed,
                                    cancelled_while_another_thread_waits,
-                                   cancelled_while_the_server_takes_its_time,
+                                   cancelled_while_the_server_is_slow,
                                    f112_a_login_is_freed_while_another_thread_waits,
-                                   the_user_does_not_come,
+                                   a_login_without_the_user_times_out,
                                    an_m2m_client_needs_no_login};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {

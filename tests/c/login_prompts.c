@@ -120,7 +120,7 @@ static int32_t look_closely(void *user_data, const planetkey_prompt *prompt) {
     return PLANETKEY_STATUS_OK;
 }
 
-static void only_where_it_is_needed(void) {
+static void a_valid_session_needs_no_prompt(void) {
     static const char *const scopes[] = {"planet", "offline_access", "openid", "email"};
     planetkey_login_options *options = planetkey_login_options_new();
     planetkey_login_result *result = NULL;
@@ -166,7 +166,7 @@ static void pasted(void) {
     planetkey_login_result_free(result);
 }
 
-static void given_up(void) {
+static void a_user_cancels_at_a_prompt(void) {
     struct visitor visitor = {.answers = {"not an address", NULL}};
     CHECK(log_in(options_for(&visitor, PLANETKEY_LOGIN_METHOD_PASTE), &visitor,
                  PLANETKEY_STATUS_CANCELLED) == NULL);
@@ -366,9 +366,9 @@ static void wrong_options(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {only_where_it_is_needed,
+    void (*const tests[])(void) = {a_valid_session_needs_no_prompt,
                                    pasted,
-                                   given_up,
+                                   a_user_cancels_at_a_prompt,
                                    a_prompt_that_fails,
                                    in_a_browser_that_the_user_opens,
                                    in_a_browser_that_planetkey_opens,

@@ -22,7 +22,7 @@ static char marker;
 
 static const char *const url = "https://api.planet.com/";
 
-static void frees(void) {
+static void freeing_null_does_nothing(void) {
     planetkey_error_free(NULL);
     planetkey_string_free(NULL);
     planetkey_options_free(NULL);
@@ -406,7 +406,7 @@ static void free_functions(void) {
 }
 
 int main(void) {
-    frees();
+    freeing_null_does_nothing();
     f113_accessors_take_null();
     f113_accessors_of_logins_take_null();
     f113_options_refuse_null();

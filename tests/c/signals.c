@@ -199,7 +199,7 @@ static void i9_08_sigxfsz_login_beyond_the_limit_of_file_sizes(void) {
     planetkey_options_free(options);
 }
 
-static void i9_08_handlers_and_mask_of_the_host_stay(void) {
+static void i9_08_handlers_and_mask_of_the_host_are_unchanged(void) {
     const int signals[] = {SIGPIPE, SIGXFSZ};
     planetkey_session *session;
     sigset_t mask;
@@ -229,7 +229,7 @@ int main(int argc, char **argv) {
                                  TEST(i9_08_sigpipe_sops_ends_before_it_has_read),
                                  TEST(i9_08_sigxfsz_refresh_beyond_the_limit_of_file_sizes),
                                  TEST(i9_08_sigxfsz_login_beyond_the_limit_of_file_sizes),
-                                 TEST(i9_08_handlers_and_mask_of_the_host_stay)};
+                                 TEST(i9_08_handlers_and_mask_of_the_host_are_unchanged)};
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {
         if (argc < 2) {
             const char *const arguments[] = {tests[i].name, NULL};

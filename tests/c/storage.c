@@ -47,7 +47,7 @@ static char *file_of(const planetkey_session *session) {
     return file;
 }
 
-static void handles_share_what_is_on_disk(void) {
+static void handles_share_the_session_on_disk(void) {
     planetkey_session *first = simulator_m2m_session();
     planetkey_session *second;
     planetkey_authorization *authorization = NULL;
@@ -225,7 +225,7 @@ static void an_m2m_client_gets_new_tokens_after_logout(void) {
     planetkey_session_free(key);
 }
 
-static void save_false_leaves_the_disk_alone(void) {
+static void save_false_writes_nothing(void) {
     planetkey_options *options = simulator_options();
     planetkey_session *saved = NULL;
     planetkey_session *in_memory;
@@ -261,7 +261,7 @@ static void save_false_leaves_the_disk_alone(void) {
     planetkey_options_free(options);
 }
 
-static void another_root_and_another_profile(void) {
+static void another_storage_root_and_profile(void) {
     planetkey_options *options = simulator_options();
     planetkey_session *session;
     planetkey_session *refused = NULL;
@@ -332,9 +332,9 @@ static void tokens_that_cannot_be_saved_are_noted(void) {
 
 int main(int argc, char **argv) {
     void (*const tests[])(void) = {
-        handles_share_what_is_on_disk,        processes_share_a_refresh,
+        handles_share_the_session_on_disk,        processes_share_a_refresh,
         logout_ends_the_session_for_all,      an_m2m_client_gets_new_tokens_after_logout,
-        save_false_leaves_the_disk_alone,     another_root_and_another_profile,
+        save_false_writes_nothing,     another_storage_root_and_profile,
         tokens_that_cannot_be_saved_are_noted};
     if (argc == 2 && strcmp(argv[1], "show_token") == 0) {
         return show_token();

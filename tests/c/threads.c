@@ -61,7 +61,7 @@ static void let_go(struct caller *callers) {
     }
 }
 
-static void one_request_at_the_start_and_at_the_end_of_a_token(void) {
+static void one_request_at_first_use_and_at_expiry(void) {
     planetkey_session *session = simulator_m2m_session();
     struct caller callers[THREADS];
     char *first;
@@ -203,7 +203,7 @@ static void everything_at_once(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {one_request_at_the_start_and_at_the_end_of_a_token,
+    void (*const tests[])(void) = {one_request_at_first_use_and_at_expiry,
                                    one_failure_for_all, no_caller_with_a_valid_token_waits,
                                    everything_at_once};
     simulator_start();

@@ -31,7 +31,7 @@ static void is_active(planetkey_string *json, int expected) {
     planetkey_string_free(json);
 }
 
-static void who_is_logged_in(void) {
+static void the_logged_in_user(void) {
     planetkey_session *session = logged_in_with("planet offline_access openid email");
     planetkey_string *json = NULL;
     planetkey_string *token = NULL;
@@ -181,7 +181,7 @@ static void the_defaults_get_the_session_of_a_login(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {who_is_logged_in, without_openid_or_a_session, logged_out,
+    void (*const tests[])(void) = {the_logged_in_user, without_openid_or_a_session, logged_out,
                                    the_defaults_get_the_session_of_a_login};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {

@@ -20,7 +20,7 @@ def call(session: planetkey.Session, api: str, url: str) -> None:
 
 
 def refuse(session: planetkey.Session, api: str, url: str) -> None:
-    """An API key alone must get no authorization for this URL. If it does, it is sent and counted."""
+    """An API key alone must get no authorization for this URL. If so, it is sent and counted."""
     try:
         request(session.authorize(url))
     except planetkey.Error as error:

@@ -2,23 +2,23 @@
 
 A comment right before a block says what the block is:
 
-    <!-- run -->              shell commands, run by bash in the page's directory; a block goes on where
-                              the last one ended, with its variables and its directory. A block of
-                              Python or JavaScript is run as a program.
+    <!-- run -->              shell commands, run by bash in the page's directory; a block continues
+                              where the last one ended, with its variables and its directory. A
+                              block of Python or JavaScript is run as a program.
     <!-- run: 5 -->           the same, and it must end with the exit code 5
     <!-- run with: go -->     the same, if there is this command
-    <!-- cell -->             a cell of a notebook: Python that goes on where the last cell ended
+    <!-- cell -->             a cell of a notebook: Python that continues after the last cell
     <!-- file: NAME -->       is written into the page's directory
-    <!-- output -->           what the block before it printed, on both streams: each line is among the
-                              printed lines, in this order; `...` stands for any text
-    <!-- simulator -->        the reader starts a shell in the simulator: the simulator is started, and
-                              its environment is taken
+    <!-- output -->           what the block before it printed, on both streams: each line is among
+                              the printed lines, in this order; `...` matches any text
+    <!-- simulator -->        the reader starts a shell in the simulator: the simulator is started,
+                              and its environment is used
     <!-- prepared: WHY -->    the tests have done what this block does
     <!-- not run: WHY -->     cannot be run here
 
-A block of code without such a comment is an error, so that nothing is left out by accident. Blocks of
-`text` need none. In a page that starts no simulator the blocks ask Planet's real host names, and a
-proxy leads them to the simulator. Device logins are approved by a user called ada.
+A block of code without such a comment is an error, so that nothing is left out by accident. Blocks
+of `text` need none. In a page that starts no simulator the blocks ask Planet's real host names, and
+a proxy leads them to the simulator. Device logins are approved by a user called ada.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def test_plmosaic_by_itself_sends_its_key(
     assert [request.authorization[0].split()[0] for request in servers.requests] == ["Basic"]
 
 
-def test_after_the_uninstall_the_session_is_not_asked(
+def test_after_the_uninstall_the_session_is_not_called(
     servers: Servers, session: planetkey.Session
 ) -> None:
     with planetkey.gdal.install(session), rasterio.open(MOSAIC):
@@ -62,7 +62,7 @@ def test_after_the_uninstall_the_session_is_not_asked(
     ]
 
 
-def test_a_credential_that_cannot_be_had_is_told(
+def test_a_missing_credential_is_an_error(
     simulator: Simulator, servers: Servers, session: planetkey.Session
 ) -> None:
     simulator.script("m2m.token", {"status": 401, "json": {"error": "invalid_client"}}, repeat=True)

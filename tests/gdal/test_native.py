@@ -53,7 +53,7 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens_in_c(
     )
 
 
-def test_netrc_never_takes_its_place(
+def test_netrc_never_replaces_the_credential(
     simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
     write_netrc(tmp_path)

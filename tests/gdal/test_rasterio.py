@@ -42,7 +42,7 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens(
     assert len({tuple(request.authorization) for request in servers.seen("api")}) == 11
 
 
-def test_i10_26_what_is_installed_lasts_without_its_object(
+def test_i10_26_an_installation_lasts_without_its_object(
     servers: Servers, session: planetkey.Session
 ) -> None:
     planetkey.gdal.install(session)
@@ -160,7 +160,7 @@ def test_at_open_uses_the_token_of_the_opening(
     assert all(request.authorization for request in servers.requests)
 
 
-def test_after_a_login_a_refresh_has_gdal_look_again(
+def test_a_refresh_after_a_login_makes_gdal_reread(
     simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
     session = planetkey.Session.from_profile(
@@ -214,7 +214,7 @@ def test_other_hosts_get_nothing(servers: Servers, session: planetkey.Session) -
 
 
 @pytest.mark.parametrize("header", ["live", "at_open"])
-def test_netrc_never_takes_its_place(
+def test_netrc_never_replaces_the_credential(
     header: str, servers: Servers, session: planetkey.Session, tmp_path: Path
 ) -> None:
     write_netrc(tmp_path)
@@ -245,7 +245,7 @@ def test_every_host_gets_the_header_of_the_one_that_is_named(
         assert servers.requests[-1].authorization == []
 
 
-def test_what_is_installed_leaves_no_trace(servers: Servers, session: planetkey.Session) -> None:
+def test_an_uninstalled_session_sends_nothing(servers: Servers, session: planetkey.Session) -> None:
     name = f"{servers.api}/tiles/trace.tif"
     gdal = planetkey.gdal.install(session)
     assert repr(gdal).startswith("<planetkey.gdal.Gdal for http")
@@ -273,7 +273,7 @@ def test_what_is_installed_leaves_no_trace(servers: Servers, session: planetkey.
         check_all(name)
 
 
-def test_a_key_that_travels_in_the_url_and_what_is_no_host(
+def test_a_key_in_the_url_and_invalid_hosts(
     simulator: Simulator, session: planetkey.Session
 ) -> None:
     key = planetkey.Session.from_api_key(
@@ -282,7 +282,7 @@ def test_a_key_that_travels_in_the_url_and_what_is_no_host(
         deployment=simulator.deployment,
         allow_insecure_loopback=True,
     )
-    with pytest.raises(planetkey.InvalidArgumentError, match="travels in the URL"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="sent in the URL"):
         planetkey.gdal.install(key)
     with pytest.raises(planetkey.InvalidArgumentError, match="exact host names"):
         planetkey.gdal.install(session, hosts=["https://api.planet.com"])
@@ -318,7 +318,7 @@ def run(
     )
 
 
-def test_every_gdal_of_the_process_asks(
+def test_every_gdal_of_the_process_gets_the_credential(
     simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
     """pyogrio's wheel contains another GDAL. A refresh installs the session there too."""
@@ -452,7 +452,7 @@ with planetkey.gdal.install(session) as gdal:
         )
 
 
-def test_it_ends_at_once_also_while_another_thread_waits_for_a_token(
+def test_an_uninstall_does_not_wait_for_a_token(
     simulator: Simulator, servers: Servers, session: planetkey.Session
 ) -> None:
     simulator.script("m2m.token", {"hold": "token"})

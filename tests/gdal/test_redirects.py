@@ -30,7 +30,7 @@ def test_gdal_by_itself_sends_a_header_file_to_the_storage(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_live_follows_each_redirect_anew_and_keeps_the_token(
+def test_live_follows_each_redirect_and_does_not_forward_the_token(
     kind: str, servers: Servers, session: planetkey.Session, replace_token: Callable[[int], None]
 ) -> None:
     name = f"{servers.api}/{kind}/live.tif"
@@ -70,7 +70,7 @@ HANDS_ON = "CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT"
 @pytest.mark.parametrize(
     "option", ["CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD", HANDS_ON]
 )
-def test_a_thread_that_switches_it_on_again_gets_no_credential(
+def test_a_thread_that_enables_redirected_headers_gets_no_credential(
     option: str, servers: Servers, session: planetkey.Session
 ) -> None:
     with planetkey.gdal.install(session, hosts=[servers.host]) as gdal:

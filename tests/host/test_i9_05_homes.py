@@ -308,7 +308,7 @@ def test_i9_05_sops_runs_as_the_user_of_the_home(
 
 
 @pytest.mark.parametrize("umask", ["0777", "0477", "0000"])
-def test_i9_05_a_login_says_that_it_saved_only_what_can_be_read(
+def test_i9_05_a_login_reports_success_only_if_the_session_can_be_read(
     place: Place, simulator: Simulator, ordinary: User, umask: str
 ) -> None:
     home = place.directory("home", ordinary)

@@ -234,7 +234,7 @@ def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopbac
     assert alone is None
 
 
-def test_netrc_never_replaces_it(loopback: Loopback) -> None:
+def test_netrc_does_not_replace_the_credential(loopback: Loopback) -> None:
     loopback.write_netrc()
     session = loopback.both()
     assert got(loopback, session, loopback.planet) == (200, "api_key_basic")

@@ -220,7 +220,7 @@ def test_a_thread_that_the_program_waits_for_gets_its_token(
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_twin_on_each_event_loop(loopback: Loopback, backend: str) -> None:
+def test_async_calls_on_each_event_loop(loopback: Loopback, backend: str) -> None:
     simulator = loopback.simulator
     simulator.script("m2m.token", {"hold": "token"})
     session = loopback.m2m().with_timeout(600)

@@ -119,7 +119,7 @@ def test_r1_to_r3_when_a_token_expires(
     assert simulator.count("user.token") == 0
 
 
-def test_r4_a_token_without_an_end_is_used(simulator: Simulator, home: Path) -> None:
+def test_r4_a_token_without_an_expiry_is_used(simulator: Simulator, home: Path) -> None:
     """By the SDK for ever; ours asks for a new one after five minutes, if it can."""
     tokens = {"access_token": "opaque", "token_type": "Bearer"}
     file = put(token_file(home), tokens)
@@ -174,7 +174,7 @@ R7_NO_SESSION = {
 
 
 @pytest.mark.parametrize("vector", R7_NO_SESSION)
-def test_r7_what_is_no_session_is_none_for_either(
+def test_r7_an_invalid_session_is_none_for_either(
     simulator: Simulator, home: Path, vector: str
 ) -> None:
     content, reason = R7_NO_SESSION[vector]
@@ -219,12 +219,12 @@ def test_r7_an_m2m_client_that_the_sdk_cannot_refresh_is_repaired_for_both(
     ],
     ids=["byte order mark", "line ends", "zero bytes", "line end", "one line"],
 )
-def test_r7_what_editors_and_disks_add_does_no_harm(home: Path, content: bytes) -> None:
+def test_r7_bytes_that_editors_and_disks_add_are_accepted(home: Path, content: bytes) -> None:
     put(token_file(home), content)
     assert header(planetkey.Session.from_profile(USER)) == "Bearer opaque"
 
 
-def test_r8_and_r9_where_an_api_key_may_lie(
+def test_r8_and_r9_the_places_of_an_api_key(
     simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every place that the SDK knows; both send it as `Authorization: api-key`."""
@@ -275,7 +275,7 @@ def test_r8_a_key_of_another_scheme_is_not_sent_as_one_of_planets(
             planetkey.Session.from_profile("mine")
 
 
-def test_r9_the_key_that_version_2_left(simulator: Simulator, home: Path) -> None:
+def test_r9_the_key_that_version_2_saved(simulator: Simulator, home: Path) -> None:
     """The SDK sends it as `api-key`, planetkey as Basic, as Planet documents."""
     put(home / ".planet.json", '{"key": "' + simulator.api_key + '"}')
     assert sdk_header(planet.Auth.from_user_default_session()) == f"api-key {simulator.api_key}"
@@ -405,7 +405,7 @@ def test_r11_an_encrypted_login_of_the_sdk_is_read_before_a_plain_one(
 
 
 @pytest.mark.usefixtures("sops")
-def test_r11_an_encrypted_login_of_ours_is_read_by_the_sdk(
+def test_r11_the_sdk_reads_an_encrypted_login_of_planetkey(
     simulator: Simulator, home: Path
 ) -> None:
     well(

@@ -333,7 +333,7 @@ def test_w9_a_reset(homes: Homes, prepare: Preparation, monkeypatch: pytest.Monk
         ("w2", lambda: planet.Auth.from_oauth_m2m("W2-Client", "secret", profile_name="W2")),
     ],
 )
-def test_w2_to_w4_what_the_sdks_constructors_write_is_copied_to_the_byte(
+def test_w2_to_w4_the_bytes_of_the_sdks_constructors_are_copied(
     home: Path, profile: str, make: Callable[[], planet.Auth]
 ) -> None:
     make()

@@ -46,7 +46,7 @@ def test_an_api_key_goes_where_it_may(loopback: Loopback) -> None:
     assert loopback.authorizations("sentinel_hub_api") == [None]
 
 
-def test_netrc_never_replaces_it(loopback: Loopback) -> None:
+def test_netrc_does_not_replace_the_credential(loopback: Loopback) -> None:
     loopback.write_netrc()
     files = file_system(Middleware(loopback.both()))
     assert b'"bearer"' in files.cat_file(loopback.sentinel_hub)

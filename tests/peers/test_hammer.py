@@ -126,7 +126,7 @@ def test_f095_a_refresh_succeeds(
         assert simulator.session_of(session["refresh_token"])["active"]
 
 
-def test_f095_an_m2m_client_gets_through(
+def test_f095_an_m2m_client_gets_a_token(
     simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the hammer writes has expired: every new session asks once, and is served."""
@@ -189,7 +189,7 @@ def test_f095_preferences_that_are_rewritten_without_pause_are_read(
             assert session.api_key() == simulator.api_key
 
 
-def test_f095_the_sdk_never_reads_a_torn_file_of_ours(
+def test_f095_the_sdk_never_reads_a_torn_file_of_planetkey(
     simulator: Simulator, home: Path, sessions: list[dict[str, Any]]
 ) -> None:
     """The reverse: planetkey replaces the file, and readers without a lock see it whole."""

@@ -109,7 +109,7 @@ def test_it_is_repeated_once(loopback: Loopback) -> None:
     assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 2)
 
 
-def test_a_response_that_a_new_token_cannot_change_stands(loopback: Loopback) -> None:
+def test_a_response_that_a_new_token_cannot_change_is_final(loopback: Loopback) -> None:
     session = loopback.both()
     loopback.simulator.settings(api_keys=["another"])
     forbidden = loopback.simulator.sentinel_hub_api + "/forbidden"
@@ -195,7 +195,7 @@ def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
     assert loopback.queries("as.other") == [None]
 
 
-def test_netrc_never_replaces_it(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_does_not_replace_the_credential(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback.write_netrc()
     monkeypatch.setenv("NETRC", str(loopback.home / ".netrc"))
     with httpx.Client(auth=loopback.both(), trust_env=True) as client:

@@ -41,7 +41,7 @@ async def credential(sdk: planet.Session) -> str:
 
 
 @pytest.mark.parametrize("make", [planetkey.planet.Session, plain])
-def test_the_sdk_takes_it(
+def test_the_sdk_accepts_the_session(
     simulator: Simulator, home: Path, make: Callable[..., planet.Session]
 ) -> None:
     seed_user(simulator, home)
@@ -102,7 +102,7 @@ def test_it_is_repeated_once(simulator: Simulator, home: Path) -> None:
     check_lives(simulator, tokens, refreshes=1)
 
 
-def test_a_response_that_a_new_token_cannot_change_stands(simulator: Simulator, home: Path) -> None:
+def test_a_response_that_a_new_token_cannot_change_is_final(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home)
     simulator.script("planet_api", {"status": 403, "json": {}}, repeat=True)
     with pytest.raises(planet.exceptions.NoPermission):
@@ -145,7 +145,7 @@ def test_an_api_key_goes_where_it_may(simulator: Simulator, home: Path) -> None:
     assert simulator.count("sentinel_hub_api") == 0
 
 
-def test_netrc_never_takes_its_place(simulator: Simulator, home: Path) -> None:
+def test_netrc_never_replaces_the_credential(simulator: Simulator, home: Path) -> None:
     (home / ".netrc").write_text("machine api.planet.com login another password else\n")
     session = planetkey.planet.Session(planetkey.Session.from_api_key(simulator.api_key))
     assert asked(session, credential) == "api_key_basic"

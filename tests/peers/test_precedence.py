@@ -235,7 +235,7 @@ def test_odd_cases(situation: Situation, case: str) -> None:
     assert by_the_sdk() == sdk
 
 
-def test_a_file_of_preferences_that_is_broken_is_passed_over(
+def test_a_broken_planet_json_is_skipped(
     situation: Situation, home: Path
 ) -> None:
     situation.put({"PL_API_KEY": "e-key"}, {})
@@ -253,7 +253,7 @@ def test_a_saved_profile_without_a_login_does_not_matter(situation: Situation, h
     assert not planet.Auth.from_user_default_session().is_initialized()
 
 
-def test_what_the_sdk_does_not_read(
+def test_variables_that_the_sdk_does_not_read(
     situation: Situation, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     situation.put({}, {})
@@ -292,7 +292,7 @@ OPTIONS: Mapping[str, tuple[tuple[str, ...], str, str]] = {
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("place", ENVIRONMENT)
-def test_an_option_of_the_command_goes_before_the_environment(
+def test_an_option_of_the_command_takes_precedence_over_the_environment(
     situation: Situation, option: str, place: str
 ) -> None:
     """A profile goes before a client, and that before a key, as with `planet`."""
@@ -305,7 +305,7 @@ def test_an_option_of_the_command_goes_before_the_environment(
     assert [found["source"] for found in status["sources"]] == [source]
 
 
-def test_each_host_gets_a_credential_that_it_takes(
+def test_each_host_gets_a_credential_that_it_accepts(
     simulator: Simulator, situation: Situation
 ) -> None:
     """The first one that the host accepts. The SDK sends the first one to every host."""

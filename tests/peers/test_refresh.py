@@ -33,7 +33,7 @@ def sdk_session() -> planet.Auth:
     return planet.Auth.from_user_default_session()
 
 
-def test_f095_the_sdk_refreshes_and_ours_adopts(simulator: Simulator, home: Path) -> None:
+def test_f095_planetkey_adopts_a_refresh_by_the_sdk(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     ours = planetkey.Session.from_profile(USER)
     # The old token is in memory by now.
@@ -59,7 +59,7 @@ def test_f095_a_running_session_notices_that_the_sdk_refreshed(
     check_lives(simulator, tokens, refreshes=1)
 
 
-def test_ours_refreshes_and_the_sdk_adopts(simulator: Simulator, home: Path) -> None:
+def test_the_sdk_adopts_a_refresh_by_planetkey(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     refreshed = header(planetkey.Session.from_profile(USER))
     assert sdk_header(sdk_session()) == refreshed
@@ -67,7 +67,7 @@ def test_ours_refreshes_and_the_sdk_adopts(simulator: Simulator, home: Path) -> 
     check_lives(simulator, tokens, refreshes=1)
 
 
-def test_an_sdk_session_with_an_old_token_adopts_what_ours_refreshed(
+def test_an_sdk_session_adopts_the_token_that_planetkey_refreshed(
     simulator: Simulator, home: Path
 ) -> None:
     """The token is valid but due, and the SDK cannot refresh it. It uses the old one."""
@@ -81,7 +81,7 @@ def test_an_sdk_session_with_an_old_token_adopts_what_ours_refreshed(
     check_lives(simulator, tokens, refreshes=1)
 
 
-def test_both_take_turns(simulator: Simulator, home: Path) -> None:
+def test_both_refresh_in_turn(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home)
     turns = 4
     for _ in range(turns):
@@ -107,7 +107,7 @@ def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(
     check_lives(simulator, tokens, refreshes=1)
 
 
-def test_f095_both_refresh_at_once_where_the_server_allows_an_overlap(
+def test_f095_both_refresh_at_once_if_the_server_allows_an_overlap(
     simulator: Simulator, home: Path
 ) -> None:
     simulator.settings(overlap_ms=60_000)
@@ -128,7 +128,7 @@ def test_f095_both_refresh_at_once_where_the_server_allows_an_overlap(
     assert simulator.session_of(tokens["refresh_token"])["active"]
 
 
-def test_a_dead_session_is_dead_for_both_and_no_loop(simulator: Simulator, home: Path) -> None:
+def test_a_revoked_session_is_revoked_for_both_without_a_loop(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.revoke(refresh_token=tokens["refresh_token"])
     ours = planetkey.Session.from_profile(USER)
@@ -141,7 +141,7 @@ def test_a_dead_session_is_dead_for_both_and_no_loop(simulator: Simulator, home:
     assert kept(token_file(home))["refresh_token"] == tokens["refresh_token"]
 
 
-def test_a_login_by_the_sdk_revives_a_dead_session(simulator: Simulator, home: Path) -> None:
+def test_a_login_by_the_sdk_replaces_a_revoked_session(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.revoke(refresh_token=tokens["refresh_token"])
     ours = planetkey.Session.from_profile(USER)

@@ -92,7 +92,7 @@ def test_it_is_repeated_once(loopback: Loopback) -> None:
     assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 2)
 
 
-def test_a_response_that_a_new_token_cannot_change_stands(loopback: Loopback) -> None:
+def test_a_response_that_a_new_token_cannot_change_is_final(loopback: Loopback) -> None:
     session = loopback.both()
     loopback.simulator.settings(api_keys=["another"])
     forbidden = loopback.simulator.sentinel_hub_api + "/forbidden"
@@ -104,7 +104,7 @@ def test_a_response_that_a_new_token_cannot_change_stands(loopback: Loopback) ->
     assert loopback.requests("planet_api") == 2
 
 
-def test_a_body_stays_where_it_is_if_it_is_not_sent_again(loopback: Loopback) -> None:
+def test_a_body_that_is_not_sent_again_is_not_rewound(loopback: Loopback) -> None:
     loopback.simulator.settings(api_keys=["another"])
     body = io.BytesIO(BODY)
     assert (
@@ -204,7 +204,7 @@ def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
     assert loopback.queries("as.other") == [None]
 
 
-def test_netrc_never_replaces_it(loopback: Loopback) -> None:
+def test_netrc_does_not_replace_the_credential(loopback: Loopback) -> None:
     loopback.write_netrc()
     session = loopback.both()
     # What is given as `headers` it does replace: it is why a session is an `auth`.

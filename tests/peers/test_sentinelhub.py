@@ -190,7 +190,7 @@ def test_a095_a_redirect_to_a_foreign_host_carries_nothing(
     assert loopback.authorizations("as.other") == [None]
 
 
-def test_netrc_never_takes_its_place(
+def test_netrc_never_replaces_the_credential(
     loopback: Loopback, config: SHConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     loopback.write_netrc()

@@ -73,7 +73,7 @@ def test_i9_14c_httpx_async(loopback: Loopback) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_twins_for_event_loops(loopback: Loopback, backend: str) -> None:
+def test_the_async_calls(loopback: Loopback, backend: str) -> None:
     session, token = revoked(loopback)
     authorization = session.authorize(loopback.sentinel_hub)
     calls: list[Callable[[], Awaitable[object]]] = [

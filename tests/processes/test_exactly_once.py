@@ -67,7 +67,7 @@ def check_that_it_works(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("repetition", REPETITIONS)
-def test_f093_thirty_two_processes_in_four_languages_make_one_request(
+def test_f093_thirty_two_processes_in_four_languages_send_one_request(
     simulator: Simulator, home: Path, kind: str, repetition: int
 ) -> None:
     session = expired_session(kind, simulator, home, repetition)
@@ -103,7 +103,7 @@ def test_f093_thirty_two_processes_share_one_failure(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("language", ["c", "python"])
 @pytest.mark.parametrize("repetition", REPETITIONS)
-def test_f091_sixty_four_threads_make_one_request(
+def test_f091_sixty_four_threads_send_one_request(
     simulator: Simulator, home: Path, kind: str, language: str, repetition: int
 ) -> None:
     """In half of the runs all threads use one session, in the others each thread has its own."""

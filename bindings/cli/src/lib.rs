@@ -7,7 +7,8 @@
 //!
 //! ```
 //! let (mut output, mut errors) = (Vec::new(), Vec::new());
-//! let code = planetkey_cli::run(["planetkey", "--version"], &mut &b""[..], &mut output, &mut errors);
+//! let arguments = ["planetkey", "--version"];
+//! let code = planetkey_cli::run(arguments, &mut &b""[..], &mut output, &mut errors);
 //! assert_eq!(code, 0);
 //! assert_eq!(output, format!("planetkey {}\n", planetkey::VERSION).as_bytes());
 //! ```

@@ -3,7 +3,7 @@
 use planetkey::deployment::PROFILE_PLANET_USER;
 use planetkey::environment::variable;
 use planetkey::profile::client_config::{ClientConfig, Grant};
-use planetkey::profile::precedence::{self, Found, Level};
+use planetkey::profile::precedence::{self, FoundCredential, Level};
 use planetkey::profile::store::M2mLogin;
 use planetkey::profile::{Profiles, SystemEnvironment, load, names};
 use planetkey::secret::Secret;
@@ -320,20 +320,20 @@ fn profile_of_user(profiles: &Profiles) -> String {
 }
 
 /// The credentials of the environment, highest precedence first.
-fn in_environment(profiles: &Profiles) -> Result<Vec<Found>> {
+fn in_environment(profiles: &Profiles) -> Result<Vec<FoundCredential>> {
     let (mut found, _) = precedence::find(&SystemEnvironment, profiles.root())?;
     found.retain(|found| found.level == Level::Environment && found.profile.is_none());
     Ok(found)
 }
 
-fn api_key_of(found: Found) -> Option<Secret> {
+fn api_key_of(found: FoundCredential) -> Option<Secret> {
     match found.config {
         ClientConfig::ApiKey { api_key, .. } => Some(api_key),
         ClientConfig::OAuth(_) => None,
     }
 }
 
-fn client_of(found: Found) -> Option<M2mLogin> {
+fn client_of(found: FoundCredential) -> Option<M2mLogin> {
     match found.config {
         ClientConfig::OAuth(client) => {
             let client = *client;

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_become_a_line() {
+    fn typed_characters_become_a_line() {
         for (keys, line) in [
             (&b"secret\r"[..], "secret"),
             (b"secret\nrest", "secret"),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelling_is_no_empty_line() {
+    fn a_cancelled_input_is_not_an_empty_line() {
         for keys in [&b"sec\x03"[..], b"sec\x1c", b"\x04", b"", b"sec", b"sec\x1b", b"sec\x1b["] {
             assert_eq!(typed(keys), None, "{keys:?}");
         }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_takes_limited_memory() {
+    fn an_endless_line_uses_limited_memory() {
         let mut keys = vec![b'k'; 1_000_000];
         keys.push(b'\r');
         assert_eq!(typed(&keys).unwrap().len(), SECRET_LIMIT + 1);

@@ -100,7 +100,7 @@ fn the_apis_accept_what_header_and_url_print() {
     assert_eq!(ask(signed.line(), None)["credential"], "api_key_query");
 }
 
-/// One request as a shell script would make it, by hand: what is printed must do as it stands.
+/// Sends one request with exactly what the command printed, as a shell script would.
 fn ask(url: &str, header: Option<&str>) -> Value {
     use std::io::{Read, Write};
     let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
@@ -229,7 +229,7 @@ fn an_id_without_its_secret_is_named_beside_the_output() {
 }
 
 #[test]
-fn text_of_others_cannot_steer_the_terminal() {
+fn untrusted_text_cannot_control_the_terminal() {
     let scene = Scene::new();
     let config = json!({
         "client_type": "static_apikey", "api_key": KEY, "display_name": "x",

@@ -7,7 +7,7 @@ use planetkey::Status;
 use serde_json::json;
 
 #[test]
-fn mistakes_on_the_command_line_are_invalid_arguments() {
+fn invalid_command_lines_are_invalid_arguments() {
     let scene = Scene::new();
     for (arguments, part) in [
         (&[][..], "a command is missing"),
@@ -68,7 +68,7 @@ fn errors_say_what_to_run() {
 }
 
 #[test]
-fn a_deployment_without_user_logins_says_what_works() {
+fn a_deployment_without_user_logins_says_what_to_use() {
     let scene = Scene::new();
     let told = finish(
         &mut bare(scene.home.path(), ["--deployment", "copernicus-data-space", "login"]),
@@ -135,7 +135,7 @@ fn arguments_that_are_not_text_are_invalid() {
 }
 
 #[test]
-fn invalid_and_deceptive_urls_get_nothing() {
+fn invalid_and_deceptive_urls_get_no_credential() {
     let scene = Scene::new();
     for url in [
         "",
@@ -205,7 +205,7 @@ fn unknown_and_broken_profiles_are_misconfigured() {
 }
 
 #[test]
-fn answers_of_the_authorization_server_become_exit_codes() {
+fn responses_of_the_authorization_server_become_exit_codes() {
     let scene = Scene::new();
     for (step, status) in [
         (json!({"status": 400, "json": {"error": "access_denied"}}), Status::Denied),
@@ -250,7 +250,7 @@ fn a_refused_client_is_misconfigured_and_its_secret_is_not_shown() {
 }
 
 #[test]
-fn a_server_that_says_nothing_ends_with_the_deadline() {
+fn a_server_that_never_responds_is_a_timeout() {
     let scene = Scene::new();
     scene
         .simulator
@@ -260,7 +260,7 @@ fn a_server_that_says_nothing_ends_with_the_deadline() {
 }
 
 #[test]
-fn verbose_says_more_on_standard_error_and_no_secret() {
+fn verbose_logs_to_standard_error_without_a_secret() {
     let scene = Scene::new();
     let step = json!({"status": 503});
     scene.simulator.script("m2m.token", &json!({"steps": [step]})).unwrap();
@@ -277,7 +277,7 @@ fn verbose_says_more_on_standard_error_and_no_secret() {
     );
 }
 
-/// What stands in the way is named, without the password that it may hold.
+/// The error names the proxy, without the password that its URL may hold.
 #[test]
 fn a_proxy_that_does_not_work_is_named() {
     let scene = Scene::new();
@@ -308,9 +308,9 @@ fn a_proxy_that_does_not_work_is_named() {
     }
 }
 
-/// A file of certificates that does nothing is why a certificate is refused.
+/// If a certificate is refused, the error names the CA file that has no effect.
 #[test]
-fn ca_files_that_do_nothing_are_named_where_a_certificate_is_refused() {
+fn the_error_about_a_certificate_names_ca_files_without_effect() {
     let scene = Scene::new();
     let with = |variables: &[(&str, &str)]| {
         let mut command = bare(scene.home.path(), ["print-access-token"]);

@@ -1,4 +1,4 @@
-//! Who is logged in, and the end of their session.
+//! The user who is logged in, and logout.
 
 use crate::common::user::USER_TOKEN;
 use crate::common::{Run, Scene, finish};
@@ -19,7 +19,7 @@ fn ada(scene: &Scene) -> Value {
 }
 
 #[test]
-fn userinfo_is_what_the_server_says() {
+fn userinfo_prints_the_claims_of_the_server() {
     let scene = Scene::new();
     ada(&scene);
     let told = run(&scene, &["userinfo", "--json"]);
@@ -38,7 +38,7 @@ fn userinfo_is_what_the_server_says() {
 }
 
 #[test]
-fn introspection_is_of_the_session_or_of_a_token_in_a_file() {
+fn introspect_takes_the_sessions_token_or_one_in_a_file() {
     let scene = Scene::new();
     let session = ada(&scene);
     let told = run(&scene, &["introspect", "--json"]).json();
@@ -75,7 +75,7 @@ fn status_names_the_user_without_network() {
 }
 
 #[test]
-fn without_a_user_there_is_no_userinfo() {
+fn userinfo_without_a_user_is_unsupported() {
     let scene = Scene::new();
     run(&scene, &["userinfo"]).failed(Status::LoginRequired);
     run(&scene, &["introspect"]).failed(Status::LoginRequired);
@@ -136,7 +136,7 @@ fn a_logout_says_whether_the_refresh_token_was_revoked() {
     assert!(!told["revocation_error"].as_str().unwrap().is_empty());
 }
 
-/// The command of the message gets the scope and all others.
+/// The command in the message names the missing scope and all others.
 #[test]
 fn without_openid_the_message_names_a_login_with_all_scopes() {
     let scene = Scene::new();

@@ -85,7 +85,7 @@ fn an_api_key_comes_from_standard_input_or_the_environment() {
 }
 
 #[test]
-fn a_secret_among_the_arguments_is_taken_and_warned_of() {
+fn a_secret_in_the_arguments_is_used_with_a_warning() {
     let scene = Scene::new();
     let run = login(&scene, &["--auth-api-key", OTHER_KEY, "--json"], "");
     assert_eq!(run.code, 0, "{run:?}");
@@ -161,20 +161,20 @@ fn a_client_of_planet_is_saved_with_the_bytes_of_the_sdk() {
 }
 
 #[test]
-fn a_client_that_does_not_work_leaves_nothing_behind() {
+fn a_refused_client_is_not_saved() {
     let scene = Scene::new();
     let run = login(&scene, &with_client(&[]), "wrong-secret-91bc");
     let message = run.failed(Status::Misconfigured);
     assert!(message.contains(OTHER_CLIENT) && !message.contains("wrong-secret-91bc"), "{message}");
     assert_eq!(tree(&scene), BTreeMap::new());
-    // Nor does a server that cannot be reached.
+    // The same if the server cannot be reached.
     scene
         .simulator
         .script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true}))
         .unwrap();
     login(&scene, &with_client(&["--timeout-ms", "200"]), OTHER_SECRET).failed(Status::Timeout);
     assert_eq!(tree(&scene), BTreeMap::new());
-    // What was there before stays as it was.
+    // Existing files are unchanged.
     scene.simulator.reset();
     let client = json!({"client_id": OTHER_CLIENT, "client_secret": OTHER_SECRET});
     scene.simulator.register_client(&client).unwrap();
@@ -185,7 +185,7 @@ fn a_client_that_does_not_work_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_client_comes_from_the_environment_whole_or_by_its_id() {
+fn a_client_may_come_from_the_environment_whole_or_by_its_id() {
     for arguments in [&[][..], &["--auth-client-id", "simulator-client"]] {
         let scene = Scene::new();
         let mut command = scene.command(["login"].iter().chain(arguments));
@@ -203,7 +203,7 @@ fn a_client_comes_from_the_environment_whole_or_by_its_id() {
 }
 
 #[test]
-fn a_named_profile_saves_either() {
+fn a_named_profile_holds_a_client_or_a_key() {
     let scene = Scene::new();
     login(
         &scene,
@@ -225,7 +225,7 @@ fn a_named_profile_saves_either() {
         finish(&mut scene.bare(["--profile", "keys", "print-api-key"]), b"").line(),
         OTHER_KEY
     );
-    // And what the environment offers, under a name that is new.
+    // The credential of the environment, in a new profile.
     finish(&mut scene.command(["login", "--profile", "fresh", "-n"]), b"").silent();
     assert!(scene.read(".planet/fresh/auth_client.json").contains("simulator-client"));
     for name in ["../x", "", "a b", "planet-user", "Legacy"] {
@@ -239,7 +239,7 @@ fn another_default_profile_is_replaced_only_on_request() {
     let scene = Scene::new();
     login(&scene, &["--auth-api-key-file", "-"], KEY).silent();
     let before = tree(&scene);
-    // Without a terminal nothing is requested, and nothing written.
+    // Without a terminal no request is sent and nothing is written.
     let run = login(&scene, &with_client(&[]), OTHER_SECRET);
     let message = run.failed(Status::InvalidArgument);
     assert!(
@@ -260,7 +260,7 @@ fn another_default_profile_is_replaced_only_on_request() {
             "{flag}"
         );
     }
-    // Its own profile is no other one, however it is written.
+    // The same profile in another case is not another profile.
     scene.file(".planet.json", r#"{"PL_AUTH_PROFILE": "PLANET-m2m-OPTION-client", "key": "x"}"#);
     login(&scene, &with_client(&[]), OTHER_SECRET).silent();
     assert_eq!(
@@ -289,7 +289,7 @@ fn the_profile_of_another_client_is_not_replaced() {
 }
 
 #[test]
-fn a_new_secret_of_the_same_client_replaces_the_old_and_nothing_else() {
+fn a_new_secret_of_the_same_client_replaces_only_the_old_one() {
     let scene = Scene::new();
     let mut config = json!({
         "_note": "ours", "client_type": "oidc_client_credentials_secret", "client_id": OTHER_CLIENT,
@@ -334,7 +334,7 @@ fn a_login_with_an_existing_profile_uses_its_credential() {
 }
 
 #[test]
-fn what_was_saved_is_printed_as_json() {
+fn a_login_prints_what_was_saved_as_json() {
     let scene = Scene::new();
     let run = login(&scene, &["--auth-api-key-file", "-", "--json"], OTHER_KEY);
     let file = scene.home.path().join(".planet/_pl_api_key/auth_client.json");
@@ -354,7 +354,7 @@ fn what_was_saved_is_printed_as_json() {
 }
 
 #[test]
-fn what_contradicts_itself_is_a_mistake() {
+fn contradicting_options_are_invalid() {
     let scene = Scene::new();
     for arguments in [
         &["--auth-api-key-file", "-", "--auth-client-id", "x"][..],
@@ -389,7 +389,7 @@ fn what_contradicts_itself_is_a_mistake() {
 }
 
 #[test]
-fn what_goes_before_the_profile_is_said() {
+fn a_login_names_credentials_with_higher_precedence() {
     let scene = Scene::new();
     let mut command = scene.bare(["login", "--auth-api-key-file", "-"]);
     let run = finish(command.env("PL_API_KEY", KEY), OTHER_KEY.as_bytes());
@@ -402,7 +402,7 @@ fn what_goes_before_the_profile_is_said() {
 }
 
 #[test]
-fn the_storage_root_takes_the_place_of_the_home_directory() {
+fn the_storage_root_replaces_the_home_directory() {
     let scene = Scene::new();
     let root = scene.home.path().join("elsewhere");
     let option = ["--storage-root", root.to_str().unwrap()];
@@ -421,10 +421,10 @@ fn the_storage_root_takes_the_place_of_the_home_directory() {
     finish(&mut scene.bare(["print-api-key"]), b"").failed(Status::LoginRequired);
 }
 
-/// A stand-in for sops that writes down how it was called.
+/// A stub of sops that records how it was called.
 #[cfg(unix)]
 #[test]
-fn a119_no_secret_is_among_the_arguments_of_a_program_that_is_called() {
+fn a119_no_secret_is_in_the_arguments_of_a_child() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::new();
     let calls = scene.home.path().join("calls");
@@ -461,7 +461,7 @@ fn a119_no_secret_is_among_the_arguments_of_a_program_that_is_called() {
             assert!(!found, "{secret} in {name}");
         }
     }
-    // Without the program the profile is not saved in clear instead.
+    // Without the program the profile is not saved as plain text instead.
     let mut command =
         scene.bare(["login", "--profile", "sealed", "--sops", "-n", "--auth-api-key-file", "-"]);
     finish(command.env("PATH", "/nowhere"), OTHER_KEY.as_bytes()).failed(Status::Unsupported);

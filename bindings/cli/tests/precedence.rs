@@ -1,23 +1,23 @@
-//! What the options name beats the environment, and is never mixed with it.
+//! Credentials of the options take precedence over the environment, and are never mixed with it.
 
 use crate::common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, SECRET, Scene, finish};
 use planetkey::Status;
 use serde_json::json;
 
 #[test]
-fn a_client_of_the_options_beats_that_of_the_environment() {
+fn a_client_of_the_options_takes_precedence_over_the_environment() {
     let scene = Scene::new();
     scene.run(["print-access-token"]).line();
     assert_eq!(scene.last_client(), "simulator-client");
     let options = ["--auth-client-id", OTHER_CLIENT, "--auth-client-secret", OTHER_SECRET];
     scene.run(options.into_iter().chain(["print-access-token"])).line();
     assert_eq!(scene.last_client(), OTHER_CLIENT);
-    // And it is all that there is: the environment's key does not stand in.
+    // The environment's key is not used instead.
     scene.run(options.into_iter().chain(["print-api-key"])).failed(Status::Unsupported);
 }
 
 #[test]
-fn a_key_of_the_options_beats_the_whole_environment() {
+fn a_key_of_the_options_takes_precedence_over_the_environment() {
     let scene = Scene::new();
     assert_eq!(scene.run(["--auth-api-key", OTHER_KEY, "print-api-key"]).line(), OTHER_KEY);
     scene.run(["--auth-api-key", OTHER_KEY, "print-access-token"]).failed(Status::Unsupported);
@@ -41,7 +41,7 @@ fn among_options_a_profile_comes_first_then_the_client() {
 }
 
 #[test]
-fn half_a_client_is_a_mistake_even_when_the_environment_has_the_other_half() {
+fn half_a_client_is_an_error_even_if_the_environment_has_the_other_half() {
     let scene = Scene::new();
     for half in [
         &["--auth-client-id", "simulator-client"][..],
@@ -71,18 +71,18 @@ fn options_may_come_before_or_after_the_command() {
 }
 
 #[test]
-fn a_transport_without_a_key_of_the_options_is_a_mistake() {
+fn a_transport_without_a_key_of_the_options_is_an_error() {
     let scene = Scene::new();
     let run = scene.run(["--api-key-transport", "header", "header", &scene.planet("/x")]);
     assert!(run.failed(Status::InvalidArgument).contains("transport"), "{run:?}");
 }
 
 #[test]
-fn loopback_by_option_by_variable_or_not_at_all() {
+fn loopback_requires_the_option_or_the_variable() {
     let scene = Scene::new();
     let url = scene.planet("/x");
     let named = ["--auth-api-key", OTHER_KEY, "header", &url];
-    // Only the key: a client whose token endpoint is plain http is refused as such.
+    // For the key only: a client whose token endpoint uses plain http is refused.
     let command = |arguments: &[&str]| {
         let mut command = scene.command(arguments);
         command.env_remove("PL_AUTH_CLIENT_ID").env_remove("PL_AUTH_CLIENT_SECRET");
@@ -106,7 +106,7 @@ fn loopback_by_option_by_variable_or_not_at_all() {
 }
 
 #[test]
-fn a_deployment_of_the_options_beats_the_variable() {
+fn a_deployment_of_the_options_takes_precedence_over_the_variable() {
     let scene = Scene::new();
     let url = "https://api.planet.com/data/v1/item-types";
     scene.run(["header", url]).failed(Status::HostRefused);
@@ -122,7 +122,7 @@ fn a_deployment_of_the_options_beats_the_variable() {
 }
 
 #[test]
-fn allowed_hosts_can_be_repeated_and_are_for_the_key_that_the_options_name() {
+fn allowed_hosts_can_be_repeated_and_apply_to_the_key_of_the_options() {
     let scene = Scene::new();
     let hosts = ["--allowed-host", "a.example.org", "--allowed-host", "b.example.org"];
     for host in ["a", "b"] {

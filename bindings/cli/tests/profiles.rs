@@ -86,7 +86,7 @@ fn show_hides_secrets_by_default() {
          odd           {\"api_key\":\"[redacted]\",\"fine\":\"shown\"}\n   scopes        []\n";
     assert!(shown.stdout.ends_with(config), "{}", shown.stdout);
     assert!(!shown.stdout.contains(SECRET) && !shown.stdout.contains(KEY));
-    // The default one, without a name, or the one of the option.
+    // Without a name: the default profile, or that of the option.
     assert!(run(&scene, &["profile", "show"]).stdout.starts_with("Machine (the default)\n"));
     assert!(run(&scene, &["profile", "show", "--profile", "keys"]).stdout.starts_with("keys\n"));
     let hidden = run(&scene, &["profile", "show", "machine", "--json"]).json();
@@ -113,7 +113,7 @@ fn show_hides_secrets_by_default() {
 }
 
 #[test]
-fn text_of_a_profile_cannot_steer_the_terminal() {
+fn text_of_a_profile_cannot_control_the_terminal() {
     let scene = Scene::new();
     let config =
         json!({"client_type": "static_apikey", "api_key": KEY, "a\u{1b}[31mb": "c\u{1b}[2J\nd"});
@@ -147,7 +147,7 @@ fn set_chooses_the_default_profile_and_preserves_the_rest_of_the_file() {
         scene.read(".planet.json"),
         "{\n  \"PL_AUTH_PROFILE\": \"planet-user\",\n  \"key\": \"v2\"\n}"
     );
-    // What cannot be understood is not destroyed.
+    // A file that cannot be parsed is not overwritten.
     scene.file(".planet.json", "{\"key\": \"v2");
     run(&scene, &["profile", "set", "keys"]).failed(Status::Misconfigured);
     assert_eq!(scene.read(".planet.json"), "{\"key\": \"v2");
@@ -184,7 +184,7 @@ fn copy_copies_the_clients_bytes_and_no_tokens() {
 }
 
 #[test]
-fn delete_must_be_confirmed_and_leaves_nothing() {
+fn delete_must_be_confirmed_and_deletes_everything() {
     let scene = scene();
     scene.file(".planet/machine/token.json", "{}");
     let message =
@@ -263,7 +263,7 @@ fn options_that_these_commands_do_not_use_are_refused() {
 }
 
 #[test]
-fn profiles_are_of_the_storage_root() {
+fn profiles_are_those_of_the_storage_root() {
     let scene = scene();
     let root = scene.home.path().join("elsewhere");
     let option = ["--storage-root", root.to_str().unwrap()];
@@ -307,7 +307,7 @@ fn help_of_each_command_fits_and_has_examples() {
         let long = help.stdout.lines().find(|line| line.chars().count() > 80);
         assert_eq!(long, None, "{command:?}");
     }
-    // The names that Planet's SDK has for the same things.
+    // The option names of Planet's SDK.
     let help = run(&scene, &["login", "--help"]).stdout;
     for option in [
         "--auth-profile",

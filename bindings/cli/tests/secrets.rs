@@ -1,5 +1,5 @@
-//! What of the command's secrets could get out beside its output: by children, by core dumps, and
-//! what could get in with a text.
+//! The command's secrets do not leak through children or core dumps, and untrusted text does not
+//! control the terminal.
 
 #![cfg(target_os = "linux")]
 
@@ -102,7 +102,7 @@ fn i9_14e_a_browser_in_a_relative_directory_is_not_started() {
 }
 
 #[test]
-fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place() {
+fn i10_18_the_error_about_a_quoted_or_pasted_value_names_its_source() {
     let scene = Scene::new();
     for (before, after, found) in [
         ("\"", "\"", "starts with a double quote"),
@@ -149,7 +149,7 @@ fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place()
 }
 
 #[test]
-fn i10_17_a_text_browser_does_not_take_the_terminal() {
+fn i10_17_a_text_browser_is_not_started_in_the_terminal() {
     let scene = Scene::new().quick();
     program(
         &scene,
@@ -176,7 +176,7 @@ fn i9_14f_core_dumps_of_the_command_are_off() {
     let scene = Scene::new();
     scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
     let plain = scene.command(["header", &scene.sentinel_hub("/x")]);
-    // A shell that allows core dumps, as far as it may itself.
+    // A shell that allows core dumps, up to its own limit.
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", "ulimit -c unlimited 2> /dev/null; exec \"$@\"", "sh"])
@@ -202,7 +202,7 @@ fn i9_14f_core_dumps_of_the_command_are_off() {
     let _ = child.wait();
 }
 
-/// The files in /proc of a process that is not dumpable belong to root. The command works without
+/// The files in /proc of a process that is not dumpable belong to root. The command does not need
 /// them.
 #[test]
 fn i9_14f_the_memory_of_an_ordinary_users_command_cannot_be_read() {
@@ -219,7 +219,7 @@ fn i9_14f_the_memory_of_an_ordinary_users_command_cannot_be_read() {
     std::fs::create_dir(&home).unwrap();
     chown(&home, Some(OTHER), Some(OTHER)).unwrap();
     let environment = scene.simulator.environment();
-    // The files of the simulator are not for other users.
+    // Other users cannot read the files of the simulator.
     let deployment = environment
         .iter()
         .find(|(name, _)| *name == "PLANETKEY_DEPLOYMENT")
@@ -250,7 +250,7 @@ fn i9_14f_the_memory_of_an_ordinary_users_command_cannot_be_read() {
 }
 
 #[test]
-fn i9_14a_no_text_of_a_file_or_a_user_turns_the_terminal_around() {
+fn i9_14a_no_text_of_a_file_or_a_user_changes_the_direction_of_the_terminal() {
     let scene = Scene::new();
     let bad = "a\u{202e}b\u{2066}c\u{ad}d\u{61c}e\u{2800}f\u{e0041}g\u{3164}h";
     let config = json!({"client_type": "oidc_client_credentials_secret", "client_id": bad, "client_secret": "s", "auth_server": "https://a.example/", "odd\u{202e}": bad});

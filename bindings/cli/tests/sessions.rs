@@ -13,7 +13,7 @@ fn run(scene: &Scene, arguments: &[&str]) -> Run {
     finish(&mut scene.bare(arguments), b"")
 }
 
-/// A user logged in so many seconds ago, with Planet's own tools.
+/// A user logged in this many seconds ago, with Planet's own tools.
 fn logged_in(scene: &Scene, age: u64) -> Value {
     let session = scene.simulator.seed_session(&json!({"age": age})).unwrap();
     scene.file(USER_TOKEN, session.to_string());
@@ -42,7 +42,7 @@ fn two_runs_share_one_token() {
 }
 
 #[test]
-fn eight_runs_that_meet_make_one_request() {
+fn eight_concurrent_runs_send_one_request() {
     let scene = Scene::new();
     let url = scene.sentinel_hub("/api/v1/catalog");
     scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
@@ -62,7 +62,7 @@ fn eight_runs_that_meet_make_one_request() {
 }
 
 #[test]
-fn without_saving_nothing_is_written_and_nothing_is_shared() {
+fn without_saving_nothing_is_written_or_shared() {
     let scene = Scene::new();
     let url = scene.sentinel_hub("/x");
     let first = scene.run(["--no-save", "header", &url]).line().to_owned();
@@ -106,14 +106,14 @@ fn refresh_rotates_a_user_session_and_saves_it() {
         (&after["refresh_token"], &json!(1), &json!(true))
     );
     assert_eq!(told["expires_at"], after["_exp"]);
-    // What the default session is made of, too.
+    // The default session has the same sources.
     run(&scene, &["refresh"]).silent();
     assert_eq!(scene.simulator.count("user.token").unwrap(), 2);
 }
 
-/// A CDN compresses unasked and labels it wrongly, and the server detects reuse.
+/// A CDN compresses the response with a wrong header, and the server detects reuse.
 #[test]
-fn i10_03_a_compressed_rotation_keeps_the_session() {
+fn i10_03_a_compressed_rotation_is_saved_by_the_command() {
     let scene = Scene::new();
     let before = logged_in(&scene, 4_000);
     let family = || scene.simulator.session_of(before["refresh_token"].as_str().unwrap()).unwrap();
@@ -147,7 +147,7 @@ fn a_refresh_in_the_background_is_saved_before_the_command_exits() {
     let mut command = scene.bare(["--profile", "planet-user", "print-access-token"]);
     let child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The valid token is handed out at once, and the command ends only with what replaces it.
+    // The valid token is printed at once, and the command exits after the new one was saved.
     assert!(scene.simulator.wait_held("gate", 1, std::time::Duration::from_secs(30)));
     scene.simulator.release("gate");
     let output = child.wait_with_output().unwrap();
@@ -208,7 +208,7 @@ fn logout_leaves_the_m2m_client_and_the_api_key() {
 }
 
 #[test]
-fn a_failure_counts_for_the_next_run() {
+fn a_failure_delays_the_next_run() {
     let scene = Scene::new();
     let step = json!({"status": 429, "headers": {"Retry-After": "600"}});
     scene.simulator.script("m2m.token", &json!({"steps": [step], "repeat": true})).unwrap();
@@ -221,7 +221,7 @@ fn a_failure_counts_for_the_next_run() {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_cannot_be_written_is_no_obstacle_and_is_told() {
+fn a_read_only_disk_is_reported_and_the_command_succeeds() {
     let scene = Scene::new();
     // A file instead of the directory: no user can write below it, not even root.
     scene.file(".planet", "");
@@ -234,12 +234,12 @@ fn a_disk_that_cannot_be_written_is_no_obstacle_and_is_told() {
 }
 
 #[test]
-fn f133_only_what_was_asked_for_is_on_the_output() {
+fn f133_standard_output_holds_only_the_result() {
     let scene = Scene::new();
     let session = logged_in(&scene, 0);
     let token = session["access_token"].as_str().unwrap();
     assert_eq!(run(&scene, &["print-access-token"]).line(), token);
-    // Half a client is worth a note, and the note goes elsewhere.
+    // An id without its secret causes a note, which is on standard error.
     let mut command = scene.bare(["print-access-token"]);
     let noted = finish(command.env("PL_AUTH_CLIENT_ID", "x"), b"");
     assert_eq!((noted.code, noted.stdout), (0, format!("{token}\n")));

@@ -1,4 +1,4 @@
-//! Ctrl-C and its like while a token is waited for.
+//! Ctrl-C, SIGTERM and SIGHUP while the command waits for a token.
 
 #![cfg(unix)]
 
@@ -34,7 +34,7 @@ fn refreshing(scene: &Scene) -> (Child, Value) {
     (child, session)
 }
 
-/// How it ended: the signal, and what is left of its errors.
+/// How the command ended: the signal, and the rest of its standard error.
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let mut errors = String::new();
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
@@ -61,8 +61,8 @@ fn a_refresh_in_progress_is_saved_before_a_signal_ends_the_command() {
     }
 }
 
-/// Waits for the command, which a signal ends or not, and checks that it saved the token for the
-/// next one.
+/// Waits until the command ends, by a signal or not, and checks that the next command uses the
+/// token that it saved.
 fn wait_until_saved(scene: &Scene, child: &mut Child, session: &Value, signal: Option<i32>) {
     assert_eq!(
         (child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()),
@@ -87,7 +87,7 @@ fn i9_09_a_closed_terminal_ends_the_command_after_the_rotated_token_is_saved() {
 }
 
 #[test]
-fn i9_09_what_nohup_ignores_stays_ignored() {
+fn i9_09_a_signal_that_nohup_ignores_stays_ignored() {
     let scene = Scene::new();
     let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
     scene.file(".planet/planet-user/token.json", session.to_string());
@@ -107,7 +107,7 @@ fn i9_09_what_nohup_ignores_stays_ignored() {
     wait_until_saved(&scene, &mut child, &session, None);
 }
 
-/// Waits until the command has got the signal: it is no longer pending.
+/// Waits until the signal is no longer pending, which means that the command has received it.
 fn wait_for_signal(child: &Child, number: u32) {
     let is_pending = || {
         let status =
@@ -125,7 +125,7 @@ fn wait_for_signal(child: &Child, number: u32) {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_command_at_once() {
     let scene = Scene::new();
     let (mut child, _) = refreshing(&scene);
     send(&child, "INT");
@@ -136,7 +136,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn the_refresh_of_an_m2m_client_is_not_waited_for() {
+fn the_command_does_not_wait_for_the_refresh_of_an_m2m_client() {
     let scene = Scene::new();
     scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
     let child = start(&mut scene.command(["header", &scene.sentinel_hub("/x")]));

@@ -48,7 +48,7 @@ fn secrets_that_cannot_be_read_are_named_by_their_option() {
         let message = run.failed(Status::InvalidArgument);
         assert!(message.contains("--auth-client-secret-file"), "{message}");
     }
-    // More than one line is another file than was meant, and it is not shown.
+    // A file of several lines is probably the wrong file, and its content is not shown.
     let lines = scene.file("lines", format!("{OTHER_SECRET}\n{OTHER_KEY}\n"));
     scene.run(client(lines.to_str().unwrap())).failed(Status::InvalidArgument);
     let run = finish(&mut scene.command(client("-")), b"");
@@ -82,7 +82,7 @@ fn a_value_and_its_file_exclude_each_other() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     let scene = Scene::new();
     for arguments in
         [&["print-api-key"][..], &["status"], &["status", "--json"], &["--help"], &["--version"]]
@@ -109,7 +109,7 @@ fn errors_on_a_closed_stream_have_their_exit_code() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_output_that_cannot_be_written_is_a_failure() {
+fn an_output_that_cannot_be_written_is_an_error() {
     let scene = Scene::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = scene.command(["print-api-key"]);

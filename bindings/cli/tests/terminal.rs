@@ -1,4 +1,4 @@
-//! Questions on a terminal: secrets are typed unseen, and the terminal is as before afterwards.
+//! Prompts on a terminal: secrets are typed without echo, and the terminal is restored afterwards.
 
 #![cfg(unix)]
 
@@ -13,7 +13,7 @@ fn login(scene: &Scene, arguments: &[&str]) -> Session {
 }
 
 #[test]
-fn an_api_key_is_typed_unseen() {
+fn an_api_key_is_typed_without_echo() {
     let scene = Scene::new();
     for arguments in [&["--with-api-key"][..], &["--auth-api-key-file", "-"]] {
         let mut session = login(&scene, arguments);
@@ -34,7 +34,7 @@ fn an_api_key_is_typed_unseen() {
 }
 
 #[test]
-fn a_client_secret_is_typed_unseen_and_the_default_profile_asked_for() {
+fn a_client_secret_is_typed_without_echo_and_the_default_profile_is_prompted_for() {
     for (answer, chosen) in [
         ("y", "planet-m2m-option-client"),
         ("YES", "planet-m2m-option-client"),
@@ -67,7 +67,7 @@ fn a_client_secret_is_typed_unseen_and_the_default_profile_asked_for() {
 }
 
 #[test]
-fn breaking_off_changes_nothing_and_leaves_a_terminal_that_works() {
+fn cancelling_changes_nothing_and_restores_the_terminal() {
     let scene = Scene::new();
     for keys in ["\u{3}", "sec\u{3}", "\u{4}", "\u{1c}"] {
         let mut session = login(&scene, &["--with-api-key"]);
@@ -85,7 +85,7 @@ fn breaking_off_changes_nothing_and_leaves_a_terminal_that_works() {
 }
 
 #[test]
-fn deleting_and_resetting_ask_first() {
+fn deleting_and_resetting_must_be_confirmed() {
     let scene = Scene::new();
     let config = serde_json::json!({"client_type": "static_apikey", "api_key": KEY});
     for (command, question) in [
@@ -132,7 +132,7 @@ fn there_are_no_prompts_if_a_program_reads_the_error_stream() {
 }
 
 #[test]
-fn f133_questions_are_not_on_the_output() {
+fn f133_prompts_are_not_on_standard_output() {
     let scene = Scene::new();
     let mut session =
         Session::start(scene.bare(["--auth-api-key-file", "-", "print-api-key"]), true);
@@ -142,10 +142,10 @@ fn f133_questions_are_not_on_the_output() {
     assert_eq!((code, output, screen.as_str()), (0, format!("{OTHER_KEY}\n"), "API key: \r\n"));
 }
 
-/// As at a question whose answer is not shown.
+/// As a prompt whose answer is not shown.
 #[cfg(target_os = "linux")]
 #[test]
-fn ctrl_c_at_a_question_breaks_off_and_ends_the_line() {
+fn ctrl_c_at_a_prompt_cancels_and_ends_the_line() {
     let scene = Scene::new();
     scene.file(".planet.json", "{}");
     let mut session = Session::start_controlled(&scene.bare(["reset"]));

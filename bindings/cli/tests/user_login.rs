@@ -29,7 +29,7 @@ fn with_a_code(scene: &Scene, mut session: Session, name: &str) -> (i32, String,
     session.end()
 }
 
-/// A program that writes down the address that it is to open.
+/// A program that records the address that it is told to open.
 fn browser(scene: &Scene) -> String {
     let opened = scene.home.path().join("opened");
     let script = scene.file(
@@ -43,7 +43,7 @@ fn browser(scene: &Scene) -> String {
     script.display().to_string()
 }
 
-/// What the browser was given, once it was started.
+/// The address that the browser was given, once it was started.
 fn opened(scene: &Scene) -> String {
     while !scene.has("opened") {
         std::thread::yield_now();
@@ -52,7 +52,7 @@ fn opened(scene: &Scene) -> String {
 }
 
 #[test]
-fn f121_without_a_browser_the_address_is_shown_and_a_code_serves() {
+fn f121_without_a_browser_an_address_and_a_code_are_shown() {
     let scene = Scene::new().quick();
     let (code, output, screen) = with_a_code(&scene, login(&scene, &[]), "ada");
     assert_eq!((code, output.as_str()), (0, ""), "{screen}");
@@ -69,7 +69,7 @@ fn f121_without_a_browser_the_address_is_shown_and_a_code_serves() {
 }
 
 #[test]
-fn f121_a_browser_that_cannot_be_started_is_no_way_to_log_in() {
+fn f121_a_browser_that_cannot_be_started_is_not_used() {
     let scene = Scene::new().quick();
     scene.with_browser_client(&ALL_GRANTS);
     let mut command = scene.bare(["login", "--profile", BROWSER_PROFILE]);
@@ -89,7 +89,7 @@ fn f121_a_browser_that_cannot_be_started_is_no_way_to_log_in() {
 }
 
 #[test]
-fn the_browser_is_opened_and_comes_back() {
+fn the_browser_is_opened_and_redirected_back() {
     let scene = Scene::new();
     scene.with_browser_client(&["authorization_code", "refresh_token"]);
     for arguments in [
@@ -113,7 +113,7 @@ fn the_browser_is_opened_and_comes_back() {
 }
 
 #[test]
-fn a_device_login_opens_the_browser_where_there_is_one_and_may_do_so() {
+fn a_device_login_opens_a_browser_if_possible_and_allowed() {
     let scene = Scene::new().quick();
     for (arguments, opens) in [
         (&["login"][..], true),
@@ -133,7 +133,7 @@ fn a_device_login_opens_the_browser_where_there_is_one_and_may_do_so() {
 }
 
 #[test]
-fn f129_a_denial_has_an_exit_code_of_its_own() {
+fn f129_a_denial_has_its_own_exit_code() {
     let scene = Scene::new().quick();
     let mut session = login(&scene, &[]);
     session.wait_for("enter the code.");
@@ -190,7 +190,7 @@ fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
         let code = shown(variables);
         assert!(code.is_ascii() && code.contains("##") && !code.contains('\x1b'), "{code:?}");
     }
-    // Only on request.
+    // Only if the option is given.
     let mut session = Session::start_controlled(&scene.bare(["login"]));
     session.wait_for("enter the code.");
     session.types("\u{3}");
@@ -198,7 +198,7 @@ fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
 }
 
 #[test]
-fn f133_what_a_login_asks_is_not_on_the_output() {
+fn f133_the_prompts_of_a_login_are_not_on_standard_output() {
     let scene = Scene::new().quick();
     let (code, output, screen) =
         with_a_code(&scene, login(&scene, &["--json", "--show-qr-code"]), "ada");
@@ -221,7 +221,7 @@ fn f133_what_a_login_asks_is_not_on_the_output() {
 }
 
 #[test]
-fn without_a_terminal_it_says_what_to_run() {
+fn without_a_terminal_the_error_says_what_to_run() {
     let scene = Scene::new();
     for arguments in [
         &["login"][..],
@@ -246,10 +246,10 @@ fn without_a_terminal_it_says_what_to_run() {
     assert!(!scene.has(".planet.json"));
 }
 
-/// Half a code is read by no camera: it is the last thing on a low screen, with the code to
-/// compare, or is not shown.
+/// No camera reads half a QR code: on a low screen it comes last, with the code to compare, or it
+/// is not shown.
 #[test]
-fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
+fn a_qr_code_stays_visible_on_a_low_screen() {
     for rows in [24, 12, 60] {
         let scene = Scene::new().quick();
         let mut command = scene.bare(["login", "--device", "--show-qr-code"]);
@@ -276,7 +276,7 @@ fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
 }
 
 #[test]
-fn who_says_device_is_told_the_code_without_a_terminal() {
+fn with_the_device_option_the_code_is_shown_without_a_terminal() {
     let scene = Scene::new().quick();
     let mut command = scene.bare(["login", "--device", "--show-qr-code"]);
     let mut child =
@@ -294,9 +294,9 @@ fn who_says_device_is_told_the_code_without_a_terminal() {
 }
 
 #[test]
-fn a_valid_session_stays_and_an_expired_one_is_refreshed_without_a_prompt() {
+fn a_valid_session_is_unchanged_and_an_expired_one_refreshed_without_a_prompt() {
     let scene = Scene::new().quick();
-    for (age, renewals) in [(0, 0), (7200, 1)] {
+    for (age, refreshes) in [(0, 0), (7200, 1)] {
         let session = scene.saved("user|ada", age);
         let run = finish(&mut scene.bare(["login"]), b"");
         assert!(
@@ -308,7 +308,7 @@ fn a_valid_session_stays_and_an_expired_one_is_refreshed_without_a_prompt() {
         assert!(run.stderr.contains("(--force logs in again)"), "{run:?}");
         let family =
             scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap();
-        assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(renewals)));
+        assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(refreshes)));
     }
     let run = finish(&mut scene.bare(["login", "--json"]), b"");
     assert_eq!(
@@ -358,7 +358,7 @@ fn the_profile_depends_on_the_options() {
 }
 
 #[test]
-fn the_options_of_user_logins_are_for_users() {
+fn the_options_of_user_logins_require_a_user_profile() {
     let scene = Scene::new();
     scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
     for arguments in [
@@ -385,7 +385,7 @@ fn the_options_of_user_logins_are_for_users() {
 }
 
 #[test]
-fn the_wait_ends_after_the_given_time() {
+fn the_login_ends_after_its_timeout() {
     let scene = Scene::new();
     for way in ["--device", "--browser"] {
         let run = finish(&mut scene.bare(["login", way, "--wait-s", "1"]), b"");
@@ -413,7 +413,7 @@ fn the_directory_is_checked_before_the_prompt() {
 /// Without HOME the user database names the home directory. A user without an entry there has none.
 #[cfg(unix)]
 #[test]
-fn a_user_without_a_home_directory_is_told_what_to_set() {
+fn without_a_home_directory_the_login_says_what_to_set() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
     const NO_ENTRY: u32 = 54_321;

@@ -27,7 +27,7 @@ fn decided(scene: &Scene, arguments: &[&str], name: &str) -> Session {
 }
 
 #[test]
-fn f131_the_whole_address_is_pasted_unseen() {
+fn f131_the_whole_address_is_pasted_without_echo() {
     let scene = Scene::new();
     scene.with_browser_client(&["authorization_code", "refresh_token"]);
     for arguments in [
@@ -40,7 +40,7 @@ fn f131_the_whole_address_is_pasted_unseen() {
         let url = word_after(&session.screen, "shown is fine):");
         let location = scene.way_back(&url, "ada", true);
         let (_, query) = location.split_once('?').unwrap();
-        // Of another login, or only a part of it: the prompt is repeated.
+        // An address of another login, or only a part of one: the prompt is repeated.
         let wrong =
             ["http://127.0.0.1/other?code=1", "some-code", &location.replace("state=", "state=x")];
         for (number, wrong) in wrong.into_iter().enumerate() {
@@ -58,7 +58,7 @@ fn f131_the_whole_address_is_pasted_unseen() {
 }
 
 #[test]
-fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
+fn f108_ctrl_c_cancels_a_login_at_any_step_and_restores_the_terminal() {
     let scene = Scene::new().quick();
     scene.with_browser_client(&["authorization_code", "refresh_token"]);
     let session = scene.saved("user|bob", 0);
@@ -67,7 +67,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
         session.types(INTERRUPT);
         let (code, output, screen) = session.end();
         assert_eq!((code, output.as_str()), (Status::Cancelled.number(), ""), "{screen}");
-        // The line that says how long there is has been wiped away.
+        // The line with the remaining time was erased.
         let last = screen.trim_end().rsplit("\r").next().unwrap().trim_start_matches('\n');
         assert!(
             last.starts_with("planetkey: CANCELLED: ") && last.contains("nothing was changed"),
@@ -75,7 +75,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
         );
         screen
     };
-    // While a device is waited for, and the browser.
+    // While the command waits for the device or the browser.
     let mut waiting = login(&scene, &["--force"]);
     waiting.wait_for("Waiting for the login, 14:");
     broken_off(waiting);
@@ -101,7 +101,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     assert!(scene.simulator.wait_held("gate", 1, std::time::Duration::from_secs(60)));
     broken_off(waiting);
     scene.simulator.release("gate");
-    // At a question. The unwanted tokens are revoked.
+    // At a prompt. The unused tokens are revoked.
     let mut waiting = decided(&scene, &["--force"], "ada");
     waiting.wait_for("(yes or no) ");
     waiting.types("ye");
@@ -116,7 +116,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
 }
 
 #[test]
-fn f130_a_different_user_replaces_the_saved_one_only_after_a_yes() {
+fn f130_a_different_user_replaces_the_session_only_after_confirmation() {
     let scene = Scene::new().quick();
     let session = scene.saved("user|bob", 0);
     let before = scene.read(USER_TOKEN);
@@ -156,7 +156,7 @@ fn f130_a_different_user_replaces_the_saved_one_only_after_a_yes() {
 }
 
 #[test]
-fn another_default_profile_is_asked_about_before_the_login() {
+fn another_default_profile_is_confirmed_before_the_login() {
     let scene = Scene::new().quick();
     scene.file(".planet.json", "{\"PL_AUTH_PROFILE\": \"keys\"}");
     let run = finish(&mut scene.bare(["login", "--device"]), b"");

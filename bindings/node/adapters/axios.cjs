@@ -90,7 +90,7 @@ class Exchange {
     }
   }
 
-  /** The config of the request that repeats this one; null if the response stands. */
+  /** The config of the request that repeats this one; null if the response is final. */
   async repetition({ status, headers, config }) {
     if (this.#isRepetition || !isRequested(this.#url)) return null;
     const again = { ...config, ...this.#before, planetkey: REPETITION };
@@ -153,7 +153,7 @@ function installAxios(instance, session) {
     return config;
   });
 
-  /** The response to the repeated request; null if this one stands. */
+  /** The response to the repeated request; null if this one is final. */
   const repeated = async (response) => {
     const exchange = own(response?.config, 'planetkey');
     const config = exchange instanceof Exchange ? await exchange.repetition(response) : null;

@@ -23,7 +23,7 @@ interface Axios {
  * Authorization or `auth`. Any other request stays as it is. A redirect to another host of the
  * session carries that host's credential, and a redirect to any other host none. After a 401 the
  * request is repeated once as `session.afterResponse` decides, unless its body is a stream. If no
- * token can be had, the request rejects with the PlanetkeyError.
+ * token is available, the request rejects with the PlanetkeyError.
  *
  * With `adapter: 'fetch'` redirects carry no credential to another origin, and axios does not tell
  * from which URL a response came, so that a 401 of another host costs a refresh. Set `env: { fetch:

@@ -10,7 +10,7 @@ interface RequestParameters {
  * The `transformRequest` of a MapLibre map that accepts a Promise.
  *
  * A request to a host of the session carries the session's credential. Any other request stays as
- * it is. The Promise rejects with a PlanetkeyError if no token can be had.
+ * it is. The Promise rejects with a PlanetkeyError if no token is available.
  *
  * Throws a PlanetkeyError with the code `INVALID_ARGUMENT` if `session` is not a Session.
  *

@@ -132,7 +132,7 @@ class Exchange {
     void new Exchange(this.#session, this.#dispatch, options, this.#handler, repeat).send();
   }
 
-  /** The promise of the authorization to repeat the request with; null if the response stands. */
+  /** The promise of the authorization to repeat the request with; null if the response is final. */
   #afterResponse(status, headers) {
     // An interceptor below this one may have followed redirects.
     const last = this.#history?.at(-1);

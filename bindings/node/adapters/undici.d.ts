@@ -13,7 +13,7 @@ type Dispatch = (options: any, handler: any) => boolean;
  * A request to a host of the session carries the session's credential instead of its own
  * Authorization. Any other request stays as it is. After a 401 the request is repeated once as
  * `session.afterResponse` decides, unless its body is a stream or, through `fetch`, longer than 16
- * MiB. If no token can be had, the request fails with the PlanetkeyError.
+ * MiB. If no token is available, the request fails with the PlanetkeyError.
  *
  * Compose it with an Agent: undici 7 does not tell where the requests of a Client or Pool go.
  *

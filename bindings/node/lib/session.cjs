@@ -111,8 +111,8 @@ function challenge(value) {
 }
 
 /**
- * For adapters of HTTP clients: null if a response stands, else the promise of the authorization to
- * repeat its request with.
+ * For adapters of HTTP clients: null if a response is final, else the promise of the authorization
+ * to repeat its request with.
  *
  * `response` is `{ url, sent, httpStatus, wwwAuthenticate, canRepeat }`: the URL and the
  * Authorization header of the request that got the response, which may have been redirected.
@@ -323,7 +323,7 @@ class Session {
     };
   }
 
-  /** The promise of what to repeat the request with; null if the response stands. */
+  /** The promise of what to repeat the request with; null if the response is final. */
   #afterResponse(response, signal) {
     const repeat = called(() => this.#native.afterResponse(response));
     if (repeat === null) return null;

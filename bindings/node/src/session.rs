@@ -142,7 +142,7 @@ impl NativeSession {
         lookups(env, &self.session)
     }
 
-    /// What follows an API's response. Null: it stands. True: repeat the request once, as soon as
+    /// What follows an API's response. Null: it is final. True: repeat the request once, as soon as
     /// there is an authorization for its URL. Else: repeat it once, with this authorization.
     #[napi]
     pub fn after_response(
@@ -205,7 +205,7 @@ impl NativeSession {
         })
     }
 
-    /// The same; INVALID_ARGUMENT if the credential travels in the URL.
+    /// The same; INVALID_ARGUMENT if the credential is sent in the URL.
     #[napi]
     pub fn headers<'env>(
         &self,

@@ -27,7 +27,7 @@ async function expired(session) {
   }
 }
 
-test('32 calls at the first use make one token request', async () => {
+test('32 calls at the first use send one token request', async () => {
   const session = simulator.m2mSession();
   await simulator.script('m2m.token', { hold: 'gate' });
   const tokens = calls(session);
@@ -37,7 +37,7 @@ test('32 calls at the first use make one token request', async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('32 calls at expiry make one token request', async () => {
+test('32 calls at expiry send one token request', async () => {
   const session = simulator.m2mSession();
   await simulator.script('m2m.token', { token_response: { expires_in: 2 } }, { hold: 'gate' });
   const first = await session.accessToken();
@@ -67,7 +67,7 @@ test('32 calls share one failure', async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('32 calls of refresh make one token request', async () => {
+test('32 calls of refresh send one token request', async () => {
   const session = simulator.m2mSession();
   const first = await session.accessToken();
   await simulator.script('m2m.token', { hold: 'gate' });

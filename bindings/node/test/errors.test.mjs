@@ -34,7 +34,7 @@ for (const { name, number, retryable } of statuses.filter((status) => status.nam
   });
 }
 
-test('an error that the addon should not have thrown is INTERNAL', () => {
+test('an unexpected error of the addon is INTERNAL', () => {
   const cause = Object.assign(new Error('Illegal invocation'), { code: 'InvalidArg' });
   const error = translated(cause);
   assert.equal(error.code, 'INTERNAL');

@@ -130,7 +130,7 @@ test('a browser login shown by a prompt, with its own page', limit, async () => 
   assert.deepEqual(page, [200, '<p>ours']);
 });
 
-test('a browser login is completed by hand', limit, async () => {
+test('a browser login is completed with a pasted address', limit, async () => {
   const login = await desktop().startBrowserLogin();
   await assert.rejects(login.complete(`${login.redirectUri}?code=x&state=y`), { code: 'INVALID_ARGUMENT' });
   await assert.rejects(login.complete(1), { code: 'INVALID_ARGUMENT' });
@@ -138,7 +138,7 @@ test('a browser login is completed by hand', limit, async () => {
   assert.equal((await login.complete(location)).subject, 'user|ada');
 });
 
-test('f129 denial is DENIED', limit, async () => {
+test('f129 a denial is DENIED', limit, async () => {
   const login = await desktop().startBrowserLogin();
   const refused = assert.rejects(login.wait(), (error) => {
     assert.ok(error instanceof planetkey.PlanetkeyError);
@@ -279,7 +279,7 @@ test('process.exit() does not wait for a login', limit, async () => {
   assert.deepEqual(result, { output: 'device\n', errors: '', code: 3, signal: null });
 });
 
-test('what a prompt throws rejects the login', limit, async () => {
+test('an exception of a prompt rejects the login', limit, async () => {
   const trouble = new Error('mine');
   const prompts = {
     throws() { throw trouble; },
@@ -321,7 +321,7 @@ test('bad options', limit, async () => {
   assert.equal(await simulator.count('user.authorize'), 0);
 });
 
-test('a login without a prompt says what is missing', limit, async () => {
+test('without a prompt function the error says what is missing', limit, async () => {
   const login = simulator.userSession().login({ openBrowser: false });
   await assert.rejects(login, { code: 'LOGIN_REQUIRED', message: /no prompt handler was provided; pass one, or log in to the profile 'planet-user'/ });
 });

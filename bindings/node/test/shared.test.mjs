@@ -36,11 +36,11 @@ test('a second session finds the tokens of the first', async () => {
   const { file } = first.status().sources[0];
   assert.equal(file, join(simulator.home, '.planet', M2M_PROFILE, 'token.json'));
   assert.ok(!existsSync(file), 'opening a session writes nothing');
-  const renewed = await first.accessToken();
-  assert.equal(second.accessTokenSync(), renewed);
-  assert.equal(await simulator.m2mSession().accessToken(), renewed);
+  const refreshed = await first.accessToken();
+  assert.equal(second.accessTokenSync(), refreshed);
+  assert.equal(await simulator.m2mSession().accessToken(), refreshed);
   assert.equal(await simulator.count('m2m.token'), 1);
-  assert.equal(simulator.savedTokens(M2M_PROFILE).access_token, renewed);
+  assert.equal(simulator.savedTokens(M2M_PROFILE).access_token, refreshed);
   assert.deepEqual([mode('.planet'), mode('.planet', M2M_PROFILE), mode('.planet', M2M_PROFILE, 'token.json')], ['700', '700', '600']);
   // The client's secret is written by logins only.
   assert.ok(!existsSync(join(simulator.home, '.planet', M2M_PROFILE, 'auth_client.json')));
@@ -48,8 +48,8 @@ test('a second session finds the tokens of the first', async () => {
 
 test('a child process finds the session of its parent', limit, async () => {
   const session = simulator.m2mSession();
-  const renewed = await session.accessToken();
-  assert.equal(await simulator.run(`${begin} console.log(${m2m}.accessTokenSync());`), `${renewed}\n`);
+  const refreshed = await session.accessToken();
+  assert.equal(await simulator.run(`${begin} console.log(${m2m}.accessTokenSync());`), `${refreshed}\n`);
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
@@ -67,7 +67,7 @@ test('a refresh of a child process is noticed', limit, async () => {
   assert.equal(await simulator.count('m2m.token'), 2);
 });
 
-test('three processes that meet an expiry rotate the refresh token once', limit, async () => {
+test('three processes at an expiry rotate the refresh token once', limit, async () => {
   const { refresh_token } = await simulator.savedLogin();
   await simulator.script('user.token', { hold: 'gate' });
   const waiting = [];
@@ -86,8 +86,8 @@ test('three processes that meet an expiry rotate the refresh token once', limit,
   await simulator.waitHeld('gate');
   await Promise.all(waiting);
   await simulator.release('gate');
-  const renewed = await own;
-  assert.deepEqual(await Promise.all(children), Array(2).fill(`waiting\n${renewed}\n`));
+  const refreshed = await own;
+  assert.deepEqual(await Promise.all(children), Array(2).fill(`waiting\n${refreshed}\n`));
   const [{ active, rotations, reuse, refresh_token: current }] = await simulator.sessionOf(refresh_token);
   assert.deepEqual({ active, rotations, reuse }, { active: true, rotations: 1, reuse: 0 });
   assert.equal(simulator.savedTokens().refresh_token, current);
@@ -185,11 +185,11 @@ test('logout waits for a refresh, and deletes its token too', limit, async () =>
   await simulator.savedLogin();
   await simulator.script('user.token', { hold: 'gate' });
   const session = simulator.userSession();
-  const renewed = session.accessToken();
+  const refreshed = session.accessToken();
   await simulator.waitHeld('gate');
   const loggedOut = session.logout();
   await simulator.release('gate');
-  assert.equal(typeof await renewed, 'string');
+  assert.equal(typeof await refreshed, 'string');
   assert.equal((await loggedOut).removed, true);
   await assert.rejects(session.accessToken(), { code: 'LOGIN_REQUIRED', reason: 'logged_out' });
 });
@@ -230,14 +230,14 @@ test('the profile in which tokens are saved', async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('another directory than the home directory', limit, async (t) => {
+test('a storage root instead of the home directory', limit, async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'planetkey-root-'));
   t.after(() => rmSync(root, { recursive: true }));
   const session = simulator.m2mSession({ storageRoot: root });
-  const renewed = await session.accessToken();
+  const refreshed = await session.accessToken();
   assert.equal(session.status().sources[0].file, join(root, '.planet', M2M_PROFILE, 'token.json'));
   const program = `${begin} console.log(${m2m}.accessTokenSync());`;
-  assert.equal(await simulator.run(program, { environment: { PLANETKEY_STORAGE_ROOT: root } }), `${renewed}\n`);
+  assert.equal(await simulator.run(program, { environment: { PLANETKEY_STORAGE_ROOT: root } }), `${refreshed}\n`);
   assert.deepEqual(readdirSync(simulator.home), []);
 });
 
@@ -245,10 +245,10 @@ test('a file that cannot be written leaves a working session with a note', async
   const session = simulator.m2mSession();
   // Nothing can be renamed to this, whatever rights the user has.
   mkdirSync(join(session.status().sources[0].file, 'in the way'), { recursive: true });
-  const renewed = await session.accessToken();
-  assert.equal(session.accessTokenSync(), renewed);
+  const refreshed = await session.accessToken();
+  assert.equal(session.accessTokenSync(), refreshed);
   const { notes } = session.status();
   assert.equal(notes.length, 1);
   assert.match(notes[0], /lives in this process only/);
-  assert.ok(!notes[0].includes(renewed));
+  assert.ok(!notes[0].includes(refreshed));
 });

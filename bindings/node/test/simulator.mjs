@@ -123,7 +123,7 @@ export class Simulator {
     );
   }
 
-  /** Runs a program until it exits, and returns its output. One that hangs fails by the test's timeout. */
+  /** Runs a program until it exits, and returns its output. */
   async run(program, options) {
     const { output, errors, code, signal } = await this.start(program, options);
     if (code !== 0 || errors !== '') throw new Error(`the program ended with ${code ?? signal}: ${errors}`);

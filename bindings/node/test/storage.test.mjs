@@ -246,11 +246,11 @@ test('logout waits for a refresh in progress, with or without a lock', limit, as
     const withoutLock = { load: () => storage.load(), save: (text) => storage.save(text) };
     await simulator.script('user.token', { hold });
     const session = simulator.userSession({ storage: hold === 'first' ? storage : withoutLock });
-    const renewed = session.accessToken();
+    const refreshed = session.accessToken();
     await simulator.waitHeld(hold);
     const loggedOut = session.logout();
     await simulator.release(hold);
-    assert.equal(typeof await renewed, 'string');
+    assert.equal(typeof await refreshed, 'string');
     assert.equal((await loggedOut).removed, true);
     assert.equal(storage.text, null);
     await assert.rejects(session.accessToken(), { code: 'LOGIN_REQUIRED' });

@@ -16,7 +16,7 @@ function imports() {
   return Object.fromEntries(files.filter((file) => file.endsWith('.cjs')).map((file) => [file, read(file)]));
 }
 
-/** The first cycle as a list of files that starts and ends with the same one; null if there is none. */
+/** The first cycle as a list of files that starts and ends with the same one; null without one. */
 function cycle(graph) {
   const finished = new Set();
   const visit = (file, path) => {

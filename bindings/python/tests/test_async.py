@@ -68,7 +68,7 @@ def threads() -> set[threading.Thread]:
     return set(threading.enumerate())
 
 
-def test_every_call_that_may_block_has_a_twin() -> None:
+def test_every_call_that_may_block_has_an_async_one() -> None:
     for cls in (planetkey.Session, planetkey.DeviceLogin, planetkey.BrowserLogin):
         for name, member in vars(cls).items():
             if name.startswith("_") or name.endswith("_async") or not callable(member):
@@ -81,7 +81,7 @@ def test_every_call_that_may_block_has_a_twin() -> None:
     assert inspect.signature(planetkey.settle) == inspect.signature(planetkey.settle_async)
 
 
-def test_the_twins_of_an_m2m_session(simulator: Simulator) -> None:
+def test_the_async_calls_of_an_m2m_session(simulator: Simulator) -> None:
     async def main() -> None:
         session = simulator.m2m()
         url = simulator.sentinel_hub_api + "/api"
@@ -103,7 +103,7 @@ def test_the_twins_of_an_m2m_session(simulator: Simulator) -> None:
     assert simulator.count("m2m.token") == 2
 
 
-def test_the_twins_of_a_user_session(simulator: Simulator) -> None:
+def test_the_async_calls_of_a_user_session(simulator: Simulator) -> None:
     simulator.settings(device_interval=1)
     session = simulator.user()
     threads_of_prompt: list[threading.Thread] = []
@@ -162,7 +162,7 @@ def test_a_cached_token_needs_no_thread(simulator: Simulator) -> None:
     step(session.access_token_async())
 
 
-def test_the_twins_of_what_follows_a_response(simulator: Simulator) -> None:
+def test_the_async_calls_after_a_response(simulator: Simulator) -> None:
     async def main() -> None:
         session = simulator.m2m()
         url = simulator.sentinel_hub_api + "/api"
@@ -265,7 +265,7 @@ def test_cancelling_the_task_cancels_the_call(
         ("user.userinfo", "userinfo_async()"),
     ],
 )
-def test_ctrl_c_cancels_what_asks_about_the_user(
+def test_ctrl_c_cancels_userinfo_and_introspection(
     simulator: Simulator, target: str, call: str
 ) -> None:
     simulator.saved_login(subject="user|ada", scope=" ".join(OPENID))
@@ -400,7 +400,7 @@ def test_the_block_of_a_login_cancels_it(simulator: Simulator, kind: str) -> Non
     run(main())
 
 
-def test_a_program_ends_while_a_twin_waits(simulator: Simulator) -> None:
+def test_a_program_ends_while_an_async_call_waits(simulator: Simulator) -> None:
     """As with `fsspec`, whose loop runs on a daemon thread that nothing stops."""
     simulator.script("m2m.token", {"hold": "never"})
     script = """

@@ -80,7 +80,7 @@ def test_wrong_types(name: str, wrong: object) -> None:
         expected = planetkey.Error
     if wrong is None and name in OPTIONAL:
         given = TEXT_CALLS[name](None)
-        # The response stands, because there is no other key.
+        # The response is final, because there is no other key.
         assert given is None if name == "after_response.www_authenticate" else given
         return
     with pytest.raises(expected):

@@ -24,7 +24,7 @@ def assert_saved_and_alive(simulator: Simulator, refresh_token: str) -> None:
     assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
 
 
-def test_f107_the_end_waits_for_a_refresh(simulator: Simulator) -> None:
+def test_f107_the_exit_waits_for_a_refresh(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = (
@@ -40,7 +40,7 @@ def test_f107_the_end_waits_for_a_refresh(simulator: Simulator) -> None:
     assert_saved_and_alive(simulator, answer["refresh_token"])
 
 
-def test_f107_the_end_waits_for_a_background_refresh(simulator: Simulator) -> None:
+def test_f107_the_exit_waits_for_a_background_refresh(simulator: Simulator) -> None:
     """Only the end waits for it: between the two deadlines, all callers use the valid token."""
     answer = simulator.saved_login(age=3200)
     simulator.script("user.token", {"hold": "gate"})
@@ -53,7 +53,7 @@ def test_f107_the_end_waits_for_a_background_refresh(simulator: Simulator) -> No
     assert_saved_and_alive(simulator, answer["refresh_token"])
 
 
-def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
+def test_f107_the_exit_waits_for_a_limited_time(simulator: Simulator) -> None:
     simulator.saved_login(age=4000)
     before = token_file(USER_PROFILE).read_text(encoding="utf-8")
     simulator.script("user.token", {"hold": "never"})
@@ -69,7 +69,7 @@ def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
     assert token_file(USER_PROFILE).read_text(encoding="utf-8") == before
 
 
-def test_f107_the_end_does_not_wait_for_an_m2m_client(simulator: Simulator) -> None:
+def test_f107_the_exit_does_not_wait_for_an_m2m_client(simulator: Simulator) -> None:
     """It can be asked for again at any time."""
     simulator.script("m2m.token", {"hold": "never"})
     script = """
@@ -85,7 +85,7 @@ print(planetkey.settle(), flush=True)
     assert finish(process) == (0, "True\n", "")
 
 
-def test_f107_settle_before_an_end_without_atexit(simulator: Simulator) -> None:
+def test_f107_settle_before_an_exit_without_atexit(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = (
@@ -109,7 +109,7 @@ os._exit(0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_f107_ctrl_c_ends_the_wait_at_the_end(simulator: Simulator) -> None:
+def test_f107_ctrl_c_ends_the_wait_at_exit(simulator: Simulator) -> None:
     simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "never"})
     script = (
@@ -208,7 +208,7 @@ def test_f107_a_thread_that_never_leaves_python_is_no_crash(
 
 
 @pytest.mark.parametrize("inside", [LOGGING, STORAGE], ids=["log filter", "storage"])
-def test_f107_the_end_waits_for_a_thread_in_python(simulator: Simulator, inside: str) -> None:
+def test_f107_the_exit_waits_for_a_thread_in_python(simulator: Simulator, inside: str) -> None:
     simulator.settings(date_offset_s=-86_400)
     # Left as soon as the end has begun.
     begin = "ending = threading.Event(); "
@@ -221,7 +221,7 @@ def test_f107_the_end_waits_for_a_thread_in_python(simulator: Simulator, inside:
     assert finish(simulator.python(script)) == (0, "", "")
 
 
-def test_f107_no_end_is_a_crash_whenever_it_comes(simulator: Simulator) -> None:
+def test_f107_an_exit_at_any_time_is_no_crash(simulator: Simulator) -> None:
     """The refresh fails and is logged while the interpreter ends, at another moment each time."""
     simulator.script("m2m.token", {"status": 400, "json": {"error": "invalid_client"}}, repeat=True)
     script = """

@@ -95,7 +95,7 @@ def test_an_upward_import_is_found(source: str) -> None:
     assert violations({"_auth": imported(source, set(HEIGHT))}) != []
 
 
-def test_what_is_allowed_is_not_found() -> None:
+def test_allowed_imports_are_not_reported() -> None:
     assert violations({"_auth": imported("from planetkey.errors import Error", set(HEIGHT))}) == []
 
 

@@ -148,7 +148,7 @@ def test_a_browser_login(simulator: Simulator) -> None:
     socket.create_server(("127.0.0.1", port)).close()
 
 
-def test_f129_denial_is_denied(simulator: Simulator) -> None:
+def test_f129_a_denial_is_denied_in_the_device_login(simulator: Simulator) -> None:
     login = desktop(simulator).start_browser_login()
     with waiting(login) as (thread, outcome):
         status, page = get(
@@ -192,7 +192,7 @@ def test_f131_the_address_is_pasted_back(simulator: Simulator) -> None:
         desktop(simulator).login(method="paste", prompt=lambda _: None, force=True)
 
 
-def test_f130_another_user_is_reported_before_anything_is_overwritten(simulator: Simulator) -> None:
+def test_f130_another_user_is_reported_before_the_session_is_replaced(simulator: Simulator) -> None:
     simulator.saved_login(subject="user|ada", scope=" ".join(OPENID))
     file = token_file("planet-user")
     before = file.read_bytes()
@@ -221,7 +221,7 @@ def test_f130_another_user_is_reported_before_anything_is_overwritten(simulator:
     assert len(questions) == 3
 
 
-def test_what_a_prompt_raises_reaches_the_caller(simulator: Simulator) -> None:
+def test_an_exception_of_a_prompt_reaches_the_caller(simulator: Simulator) -> None:
     class TroubleError(Exception):
         pass
 

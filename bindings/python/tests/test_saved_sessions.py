@@ -96,7 +96,7 @@ print(session.access_token())
     assert simulator.count("m2m.token") == 2
 
 
-def test_save_false_leaves_the_disk_alone(simulator: Simulator) -> None:
+def test_save_false_writes_nothing(simulator: Simulator) -> None:
     saved = simulator.m2m().access_token()
     found = everything_below(Path.home())
     session = simulator.m2m(save=False)
@@ -132,7 +132,7 @@ def test_profile_names_the_directory(simulator: Simulator) -> None:
             simulator.m2m(profile=wrong)
 
 
-def test_storage_root_takes_the_place_of_the_home_directory(
+def test_storage_root_replaces_the_home_directory(
     simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "root"
@@ -148,7 +148,7 @@ def test_storage_root_takes_the_place_of_the_home_directory(
     assert simulator.count("m2m.token") == 1
 
 
-def test_a_place_that_cannot_be_written_leaves_a_session_in_memory(
+def test_a_read_only_directory_leaves_a_session_in_memory(
     simulator: Simulator, tmp_path: Path
 ) -> None:
     occupied = tmp_path / "occupied"
@@ -222,7 +222,7 @@ def test_a_users_session_serves_both_domains_without_a_request(simulator: Simula
     assert simulator.count("user.token") == 0
 
 
-def test_the_default_session_finds_who_has_logged_in(
+def test_the_default_session_finds_the_user_session(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
@@ -233,7 +233,7 @@ def test_the_default_session_finds_who_has_logged_in(
     assert session.access_token() == answer["access_token"]
 
 
-def test_an_expired_token_is_rotated_and_kept(simulator: Simulator) -> None:
+def test_an_expired_token_is_rotated_and_saved(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     session, other = simulator.user(), simulator.user()
     assert session.is_initialized()
@@ -283,7 +283,7 @@ def test_expired_without_a_refresh_token(simulator: Simulator) -> None:
     assert simulator.count("user.token") == 0
 
 
-def test_revoked_is_asked_once(simulator: Simulator) -> None:
+def test_a_revoked_token_causes_one_request(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     simulator.revoke(refresh_token=answer["refresh_token"])
     session = simulator.user()

@@ -45,7 +45,7 @@ def test_one_default_session_serves_both_domains(defaults: Simulator) -> None:
     }
 
 
-def test_the_environment_can_offer_nothing() -> None:
+def test_an_environment_without_credentials() -> None:
     session = planetkey.Session.from_defaults()
     assert not session.is_initialized()
     with pytest.raises(planetkey.LoginRequiredError) as caught:
@@ -238,7 +238,7 @@ def test_a_revoked_token_is_refreshed_once(simulator: Simulator) -> None:
     assert simulator.count("m2m.token") == 2
 
 
-def test_which_responses_stand(simulator: Simulator) -> None:
+def test_which_responses_are_final(simulator: Simulator) -> None:
     session, key = simulator.m2m(), simulator.key()
     url = simulator.sentinel_hub_api + "/api"
     authorization = session.authorize(url)
@@ -311,7 +311,7 @@ def test_m2m_at_the_planet_api_is_flagged(simulator: Simulator) -> None:
     assert credential_seen(authorization) == "bearer"
 
 
-def test_status_tells_everything_but_secrets(defaults: Simulator) -> None:
+def test_status_holds_everything_but_secrets(defaults: Simulator) -> None:
     session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
     status = session.status()
     assert defaults.count("m2m.token") == 0

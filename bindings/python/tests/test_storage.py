@@ -154,7 +154,7 @@ def test_an_empty_storage_has_no_session(simulator: Simulator) -> None:
         assert (caught.value.reason, caught.value.profile) == ("never_logged_in", USER_PROFILE)
 
 
-def test_what_it_holds_is_damaged(simulator: Simulator) -> None:
+def test_a_storage_with_damaged_text(simulator: Simulator) -> None:
     kept = InMemory('{"access_token": "SECRET')
     with pytest.raises(planetkey.LoginRequiredError) as caught:
         simulator.user(storage=kept).access_token()
@@ -175,7 +175,7 @@ def test_threads_share_one_round(simulator: Simulator) -> None:
     assert simulator.count("user.token") == 1
 
 
-def test_a_lock_that_is_not_to_be_had(simulator: Simulator) -> None:
+def test_an_unavailable_lock(simulator: Simulator) -> None:
     session = simulator.m2m(storage=Broken("lock", lambda: False))
     with pytest.raises(planetkey.TimeoutError):
         session.access_token()
@@ -201,7 +201,7 @@ def test_an_exception_is_named_but_its_text_is_not_shown(
     assert error.__cause__ is None
     assert error.__context__ is None
     assert "SECRET" not in repr(vars(error)) + str(error) + caplog.text
-    # Where it was raised stands in the log, so that it can be found.
+    # The log says where it was raised.
     assert "UnspeakableError, in " in caplog.text
     assert "instead" in caplog.text
     assert Path(__file__).name in caplog.text
@@ -281,7 +281,7 @@ class NotCallable(InMemory):
 @pytest.mark.parametrize(
     "wrong", [object(), "text", {}, OnlyLoad(), WithoutUnlock()], ids=lambda it: type(it).__name__
 )
-def test_what_is_no_storage(simulator: Simulator, wrong: Any) -> None:  # noqa: ANN401
+def test_objects_that_are_no_storage(simulator: Simulator, wrong: Any) -> None:  # noqa: ANN401
     with pytest.raises(TypeError, match="TokenStorage"):
         simulator.m2m(storage=wrong)
 
@@ -407,7 +407,7 @@ def test_f106_other_threads_run_while_a_storage_takes_its_time(simulator: Simula
     assert waiting.join()[0].error is None
 
 
-def test_what_a_signal_handler_raises_in_it_comes_out(simulator: Simulator) -> None:
+def test_an_exception_of_a_signal_handler_is_raised(simulator: Simulator) -> None:
     """A logout calls the storage on the caller's thread, so Ctrl-C can interrupt its methods."""
     session = simulator.user(
         storage=Broken("save", raising(KeyboardInterrupt()), logged_in(simulator))

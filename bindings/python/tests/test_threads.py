@@ -6,7 +6,7 @@ from planet_simulator import Simulator, Together
 THREADS = 32
 
 
-def test_first_use_makes_one_request(simulator: Simulator) -> None:
+def test_the_first_use_sends_one_request(simulator: Simulator) -> None:
     session = simulator.m2m()
     simulator.script("m2m.token", {"hold": "gate"})
     callers = Together(THREADS, session.access_token)
@@ -18,7 +18,7 @@ def test_first_use_makes_one_request(simulator: Simulator) -> None:
     assert simulator.count("m2m.token") == 1
 
 
-def test_expiry_makes_one_request(simulator: Simulator) -> None:
+def test_an_expiry_causes_one_request(simulator: Simulator) -> None:
     session = simulator.m2m()
     simulator.script("m2m.token", {"token_response": {"expires_in": 2}}, {"hold": "gate"})
     expired = session.access_token()
@@ -103,7 +103,7 @@ def test_no_thread_with_a_valid_token_waits(simulator: Simulator) -> None:
     assert simulator.count("m2m.token") == 2
 
 
-def test_readers_see_whole_generations_while_tokens_change(simulator: Simulator) -> None:
+def test_readers_get_consistent_tokens_while_they_change(simulator: Simulator) -> None:
     session = simulator.m2m()
     url = simulator.sentinel_hub_api + "/api"
     session.access_token()

@@ -142,7 +142,7 @@ print(len(session.access_token()) > 0)
     assert finish(process) == (0, "True\n", "")
 
 
-def test_f107_a_thread_that_waits_does_not_delay_the_end(simulator: Simulator) -> None:
+def test_f107_a_waiting_thread_does_not_delay_the_exit(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "never"})
     script = """
 import sys, threading, planetkey

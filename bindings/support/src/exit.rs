@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_units_say_the_same() {
+    fn both_units_of_the_wait_agree() {
         assert_eq!(WAIT.as_millis(), u128::from(WAIT_MS));
     }
 }

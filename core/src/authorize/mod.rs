@@ -13,7 +13,7 @@ use crate::error::{Error, Result, Status};
 
 /// The kinds of credential that a request can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CredentialClass {
     /// A token that an authorization server of the deployment issued.
     Token(Subject),
     /// A token of a server that the deployment does not know.
@@ -132,38 +132,38 @@ impl HostPolicy {
 
     /// Whether a credential of this kind may go to the target.
     #[inline]
-    pub(crate) fn accepts(&self, target: &Target<'_>, kind: Kind) -> Acceptance {
+    pub(crate) fn accepts(&self, target: &Target<'_>, kind: CredentialClass) -> Acceptance {
         if !self.may_speak_to(target) {
             return Acceptance::No;
         }
         let authority = target.authority();
-        if kind == Kind::ApiKey && self.never_takes_api_keys(authority) {
+        if kind == CredentialClass::ApiKey && self.never_takes_api_keys(authority) {
             return Acceptance::No;
         }
         let server = self.server_of(target);
         if let Some(server) = server {
             let by_deployment = by_deployment(server, kind);
-            if by_deployment != Acceptance::No || kind == Kind::ApiKey {
+            if by_deployment != Acceptance::No || kind == CredentialClass::ApiKey {
                 return by_deployment;
             }
         }
         let listed = self.allowed.iter().any(|host| host == authority)
-            && (kind != Kind::ApiKey || self.allowed_for_api_key);
+            && (kind != CredentialClass::ApiKey || self.allowed_for_api_key);
         if listed || target.loopback && server.is_none() { Acceptance::Yes } else { Acceptance::No }
     }
 
     /// The hosts that accept this kind of credential, for messages and `status()`.
-    pub(crate) fn hosts_for(&self, kind: Kind) -> Vec<String> {
+    pub(crate) fn hosts_for(&self, kind: CredentialClass) -> Vec<String> {
         let mut hosts: Vec<String> = self
             .servers
             .iter()
             .filter(|server| by_deployment(server, kind) != Acceptance::No)
             .flat_map(|server| server.hosts.iter().cloned())
             .collect();
-        if kind != Kind::ApiKey || self.allowed_for_api_key {
+        if kind != CredentialClass::ApiKey || self.allowed_for_api_key {
             hosts.extend(self.allowed.iter().filter(|host| self.server(host).is_none()).cloned());
         }
-        if kind == Kind::ApiKey {
+        if kind == CredentialClass::ApiKey {
             hosts.retain(|host| !self.never_takes_api_keys(host));
         }
         hosts.sort();
@@ -221,8 +221,8 @@ impl HostPolicy {
     pub(crate) fn refusal(
         &self,
         target: &Target<'_>,
-        held: &[Kind],
-        beside: &[Kind],
+        held: &[CredentialClass],
+        beside: &[CredentialClass],
         mut hosts: Vec<String>,
     ) -> Error {
         let host = target.authority();
@@ -230,7 +230,7 @@ impl HostPolicy {
             format!(
                 "{host} is this machine; set allow_insecure_loopback to send credentials to a test server on it"
             )
-        } else if held.contains(&Kind::ApiKey)
+        } else if held.contains(&CredentialClass::ApiKey)
             && (self.never_takes_api_keys(host)
                 || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
         {
@@ -246,7 +246,8 @@ impl HostPolicy {
             format!(
                 "an API key must never go to {host}: it takes OAuth access tokens; give this session an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET) or a user login"
             )
-        } else if held.contains(&Kind::ApiKey) && self.allowed.iter().any(|allowed| allowed == host)
+        } else if held.contains(&CredentialClass::ApiKey)
+            && self.allowed.iter().any(|allowed| allowed == host)
         {
             format!(
                 "{host} is in allowed_hosts, and there it takes an API key only if the call names the key, not one that was found in environment or files: name it, from_api_key in code and --auth-api-key-file for the command"
@@ -281,11 +282,11 @@ impl HostPolicy {
 }
 
 /// Whether the deployment accepts a credential at its own hosts.
-fn by_deployment(server: &ResourceServer, kind: Kind) -> Acceptance {
+fn by_deployment(server: &ResourceServer, kind: CredentialClass) -> Acceptance {
     match kind {
-        Kind::Token(Subject::User) => server.user_token,
-        Kind::Token(Subject::M2m) => server.m2m_token,
-        Kind::ForeignToken => Acceptance::No,
-        Kind::ApiKey => server.api_key,
+        CredentialClass::Token(Subject::User) => server.user_token,
+        CredentialClass::Token(Subject::M2m) => server.m2m_token,
+        CredentialClass::ForeignToken => Acceptance::No,
+        CredentialClass::ApiKey => server.api_key,
     }
 }

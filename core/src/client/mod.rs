@@ -6,7 +6,7 @@ mod keys;
 
 pub(crate) use endpoints::Endpoint;
 
-use crate::authorize::{Kind, Target};
+use crate::authorize::{CredentialClass, Target};
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::deployment::{Acceptance, Deployment, Subject};
@@ -34,7 +34,7 @@ const METADATA_AGE: Duration = Duration::from_secs(24 * 3600);
 /// A younger copy is not read again when nothing exists at the address that it names.
 const MOVED_AGE: Duration = Duration::from_secs(60);
 
-enum Proof {
+enum ClientCredential {
     Secret(Secret),
     Key(PrivateKey),
     /// A public client (RFC 6749 2.1).
@@ -45,7 +45,7 @@ enum Proof {
 pub(crate) struct Client {
     client_type: ClientType,
     client_id: String,
-    proof: Proof,
+    credential: ClientCredential,
     authentication_method: Option<String>,
     assertion_audience_is_issuer: bool,
     server: String,
@@ -57,7 +57,7 @@ pub(crate) struct Client {
     scopes: Vec<String>,
     audience: Option<String>,
     extra: Vec<(String, String)>,
-    kind: Kind,
+    kind: CredentialClass,
     /// Hosts that accept this client's tokens although the session's deployment does not know their
     /// server.
     hosts: Vec<(String, Acceptance)>,
@@ -189,7 +189,7 @@ impl Client {
         let made = Client {
             client_type,
             client_id: client.client_id.clone(),
-            proof: proof(client)?,
+            credential: credential(client)?,
             authentication_method: client.authentication_method.clone(),
             assertion_audience_is_issuer: client.assertion_audience_is_issuer,
             server,
@@ -206,7 +206,11 @@ impl Client {
                 .or_else(|| known.and_then(|known| known.audience.clone())),
             extra: client.extra.clone(),
             hosts: if known.is_some() { Vec::new() } else { hosts_of(client)? },
-            kind: if known.is_some() { Kind::Token(subject) } else { Kind::ForeignToken },
+            kind: if known.is_some() {
+                CredentialClass::Token(subject)
+            } else {
+                CredentialClass::ForeignToken
+            },
             allow_insecure_loopback,
             endpoints: Endpoints::new(client, allow_insecure_loopback)?,
             redirect_uri: client.redirect_uri.clone(),
@@ -224,7 +228,7 @@ impl Client {
         Ok(made)
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> CredentialClass {
         self.kind
     }
 
@@ -282,8 +286,8 @@ impl Client {
         }
     }
 
-    fn client_credentials(&self) -> client_credentials::Grant {
-        client_credentials::Grant {
+    fn client_credentials(&self) -> client_credentials::ClientCredentialsRequest {
+        client_credentials::ClientCredentialsRequest {
             scopes: self.scopes.clone(),
             audience: self.audience.clone(),
             extra: self.extra.clone(),
@@ -485,15 +489,17 @@ impl Client {
         issuer: Option<&str>,
     ) -> Result<ClientAuthentication> {
         let method = self.authentication_method.as_deref();
-        match &self.proof {
-            Proof::None => Ok(ClientAuthentication::None { client_id: self.client_id.clone() }),
+        match &self.credential {
+            ClientCredential::None => {
+                Ok(ClientAuthentication::None { client_id: self.client_id.clone() })
+            }
             _ if method == Some(NONE) => {
                 Ok(ClientAuthentication::None { client_id: self.client_id.clone() })
             }
-            Proof::Secret(secret) => {
+            ClientCredential::Secret(secret) => {
                 ClientAuthentication::with_secret(&self.client_id, secret, method, supported)
             }
-            Proof::Key(key) => Ok(ClientAuthentication::PrivateKeyJwt {
+            ClientCredential::Key(key) => Ok(ClientAuthentication::PrivateKeyJwt {
                 client_id: self.client_id.clone(),
                 key: key.clone(),
                 audience: self
@@ -540,11 +546,11 @@ impl Client {
 }
 
 /// The credential of the client, by its type.
-fn proof(client: &OAuthClient) -> Result<Proof> {
+fn credential(client: &OAuthClient) -> Result<ClientCredential> {
     match (&client.client_secret, &client.private_key) {
-        (Some(secret), None) if !secret.is_empty() => Ok(Proof::Secret(secret.clone())),
+        (Some(secret), None) if !secret.is_empty() => Ok(ClientCredential::Secret(secret.clone())),
         (None, Some(PrivateKeySource::Pem(pem))) => {
-            Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
+            Ok(ClientCredential::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
         }
         (None, Some(PrivateKeySource::File(path))) => {
             let named = |error: Error| {
@@ -554,9 +560,13 @@ fn proof(client: &OAuthClient) -> Result<Proof> {
             let pem = file::read_secret_file(path).map_err(named)?;
             let pem = std::str::from_utf8(&pem)
                 .map_err(|_| of_file(Error::misconfigured("the file is not text")))?;
-            PrivateKey::from_pem(pem, client.kid.as_deref()).map(Proof::Key).map_err(of_file)
+            PrivateKey::from_pem(pem, client.kid.as_deref())
+                .map(ClientCredential::Key)
+                .map_err(of_file)
         }
-        (None, None) if client.client_type.grant() == Grant::RefreshToken => Ok(Proof::None),
+        (None, None) if client.client_type.grant() == Grant::RefreshToken => {
+            Ok(ClientCredential::None)
+        }
         _ => Err(Error::invalid_argument(
             "client_secret is empty; a machine-to-machine client needs its secret or its private key",
         )),

@@ -1,6 +1,6 @@
 //! An opened directory: every file operation is relative to it.
 
-use super::kind::Kind;
+use super::kind::EntryKind;
 #[cfg(not(unix))]
 use super::other::Opened;
 #[cfg(unix)]
@@ -94,7 +94,7 @@ impl Directory {
     }
 
     /// The kind of the entry with this name, without following links; `None` if there is none.
-    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
+    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         self.opened.kind(name)
     }
 

@@ -16,7 +16,7 @@ mod rights;
 mod walk;
 
 pub(crate) use directory::Directory;
-pub(crate) use kind::Kind;
+pub(crate) use kind::EntryKind;
 pub use read::read_secret_file;
 pub(crate) use read::{MAX_FILE_BYTES, read, read_at, read_named, read_whole};
 pub use replace::{Disk, RealDisk, Step};

@@ -1,6 +1,6 @@
 //! Directories by path, on systems without directory descriptors and without owners to check.
 
-use super::kind::Kind;
+use super::kind::EntryKind;
 use super::{Version, refused};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ pub(super) struct Opened {
 }
 
 /// The directory to which a link led, and its path for messages.
-pub(super) type Moved = (Opened, PathBuf);
+pub(super) type LinkTarget = (Opened, PathBuf);
 
 impl Opened {
     pub(super) fn walk(path: &Path, _: Option<&Path>) -> io::Result<(Opened, Vec<OsString>)> {
@@ -44,7 +44,7 @@ impl Opened {
         &self,
         name: &OsStr,
         _: &Path,
-    ) -> io::Result<Option<(Option<Moved>, OsString)>> {
+    ) -> io::Result<Option<(Option<LinkTarget>, OsString)>> {
         let path = self.path.join(name);
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
             return Ok(Some((None, name.to_owned())));
@@ -59,12 +59,12 @@ impl Opened {
         Ok(Some((Some((Opened { path: parent.to_owned() }, parent.to_owned())), name.to_owned())))
     }
 
-    pub(super) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
+    pub(super) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         match fs::symlink_metadata(self.path.join(name)) {
-            Ok(metadata) if metadata.is_symlink() => Ok(Some(Kind::Link)),
-            Ok(metadata) if metadata.is_dir() => Ok(Some(Kind::Directory)),
-            Ok(metadata) if metadata.is_file() => Ok(Some(Kind::File)),
-            Ok(_) => Ok(Some(Kind::Other)),
+            Ok(metadata) if metadata.is_symlink() => Ok(Some(EntryKind::Link)),
+            Ok(metadata) if metadata.is_dir() => Ok(Some(EntryKind::Directory)),
+            Ok(metadata) if metadata.is_file() => Ok(Some(EntryKind::File)),
+            Ok(_) => Ok(Some(EntryKind::Other)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -72,7 +72,7 @@ impl Opened {
 
     fn accept(&self, name: &OsStr, path: &Path) -> io::Result<()> {
         match self.kind(name)? {
-            Some(Kind::File | Kind::Link) => Ok(()),
+            Some(EntryKind::File | EntryKind::Link) => Ok(()),
             Some(_) => Err(refused(path, "is not a file; move it away")),
             None => Err(io::Error::from(ErrorKind::NotFound)),
         }

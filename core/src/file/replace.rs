@@ -2,7 +2,7 @@
 
 use super::{CheckedPath, Directory, MAX_FILE_BYTES, Version, failed, refused};
 use crate::error::Result;
-use crate::file::kind::Kind;
+use crate::file::kind::EntryKind;
 use crate::threads;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -79,7 +79,7 @@ pub(crate) fn check_on(
     path: &CheckedPath,
 ) -> Result<()> {
     let check = || {
-        let target = Target::find(disk, directory, path)?;
+        let target = WriteTarget::find(disk, directory, path)?;
         let may_rewrite = || {
             disk.before(Step::Rewrite)?;
             target.directory().open_file_to_rewrite(&target.name).map(drop)
@@ -109,7 +109,7 @@ pub(crate) fn check_writable(path: &CheckedPath) -> Result<()> {
 }
 
 /// The directory and name of a file to write, with links followed.
-struct Target<'a> {
+struct WriteTarget<'a> {
     directory: Found<'a>,
     name: OsString,
     exists: bool,
@@ -120,7 +120,7 @@ enum Found<'a> {
     Own(Directory),
 }
 
-impl<'a> Target<'a> {
+impl<'a> WriteTarget<'a> {
     fn find(
         disk: &dyn Disk,
         directory: Option<&'a Directory>,
@@ -131,19 +131,19 @@ impl<'a> Target<'a> {
             Some(directory) => Found::Given(directory),
             None => Found::Own(Directory::create(path)?),
         };
-        let mut target = Target { directory, name: path.name().to_owned(), exists: false };
-        if target.directory().kind(&target.name)? == Some(Kind::Link) {
+        let mut target = WriteTarget { directory, name: path.name().to_owned(), exists: false };
+        if target.directory().kind(&target.name)? == Some(EntryKind::Link) {
             // The link is preserved. A link whose target does not exist is replaced.
             match target.directory().resolve(&target.name)? {
                 Some((directory, name)) => {
-                    target = Target { directory: Found::Own(directory), name, exists: false };
+                    target = WriteTarget { directory: Found::Own(directory), name, exists: false };
                 }
                 None => return Ok(target),
             }
         }
         match target.directory().kind(&target.name)? {
             None => {}
-            Some(Kind::File) => target.exists = true,
+            Some(EntryKind::File) => target.exists = true,
             Some(_) => return Err(refused(path.path(), "is not a file; move it away")),
         }
         Ok(target)
@@ -185,7 +185,7 @@ fn write(
             "was not written: it would be longer than 1 MiB and could not be read again",
         ));
     }
-    let target = Target::find(disk, directory, path)?;
+    let target = WriteTarget::find(disk, directory, path)?;
     if target.must_be_rewritten() {
         return rewrite(disk, &target, bytes);
     }
@@ -198,7 +198,11 @@ fn write(
     }
 }
 
-fn replace_by_rename(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::Result<Version> {
+fn replace_by_rename(
+    disk: &dyn Disk,
+    target: &WriteTarget<'_>,
+    bytes: &[u8],
+) -> io::Result<Version> {
     let mut temporary = stage(disk, target, bytes)?;
     let version = Version::of(&temporary.file.metadata()?);
     disk.before(Step::Rename)?;
@@ -215,7 +219,7 @@ fn replace_by_rename(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::
     Ok(version)
 }
 
-fn rewrite(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::Result<Version> {
+fn rewrite(disk: &dyn Disk, target: &WriteTarget<'_>, bytes: &[u8]) -> io::Result<Version> {
     disk.before(Step::Rewrite)?;
     let mut file = match target.exists {
         true => target.directory().open_file_to_rewrite(&target.name)?,
@@ -231,7 +235,11 @@ fn rewrite(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::Result<Ver
 }
 
 /// Writes the bytes to disk, in a temporary file next to the one that they replace.
-fn stage<'a>(disk: &dyn Disk, target: &'a Target<'_>, bytes: &[u8]) -> io::Result<Temporary<'a>> {
+fn stage<'a>(
+    disk: &dyn Disk,
+    target: &'a WriteTarget<'_>,
+    bytes: &[u8],
+) -> io::Result<Temporary<'a>> {
     disk.before(Step::Create)?;
     let mut temporary = Temporary::create(target.directory(), &temporary_prefix(&target.name))?;
     disk.before(Step::Write)?;

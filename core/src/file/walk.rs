@@ -1,6 +1,6 @@
 //! Directories by descriptor: the walk from `/`, and what is accepted along it.
 
-use super::kind::Kind;
+use super::kind::EntryKind;
 use super::rights::Rights;
 use super::{Version, refused};
 use crate::user_namespace::unmapped_uid;
@@ -36,7 +36,7 @@ pub(super) struct Opened {
 }
 
 /// The directory to which a link led, and its path for messages.
-pub(super) type Moved = (Opened, PathBuf);
+pub(super) type LinkTarget = (Opened, PathBuf);
 
 fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -361,9 +361,9 @@ impl Opened {
         &self,
         name: &OsStr,
         path: &Path,
-    ) -> io::Result<Option<(Option<Moved>, OsString)>> {
+    ) -> io::Result<Option<(Option<LinkTarget>, OsString)>> {
         let mut links = MAX_LINKS;
-        let mut moved: Option<Moved> = None;
+        let mut moved: Option<LinkTarget> = None;
         let mut name = name.to_owned();
         loop {
             let (at, shown) =
@@ -389,12 +389,12 @@ impl Opened {
         }
     }
 
-    pub(super) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
+    pub(super) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         Ok(self.look(name)?.map(|stat| match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Link,
-            _ => Kind::Other,
+            FileType::RegularFile => EntryKind::File,
+            FileType::Directory => EntryKind::Directory,
+            FileType::Symlink => EntryKind::Link,
+            _ => EntryKind::Other,
         }))
     }
 

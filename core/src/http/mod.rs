@@ -1,7 +1,7 @@
 //! The only code that uses the network: deadlines, size limits, no redirects, retries,
 //! `Retry-After`.
 //!
-//! A [`Transport`] carries one request. This module decides whether it is sent again.
+//! An [`HttpTransport`] carries one request. This module decides whether it is sent again.
 
 mod call_context;
 mod certificates;
@@ -38,7 +38,7 @@ const MAX_ATTEMPTS: u32 = 3;
 
 /// The two methods that OAuth needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum HttpMethod {
     /// For metadata, keys and what a token gives access to.
     Get,
     /// For everything that carries a credential (RFC 6749 3.2).
@@ -137,7 +137,7 @@ impl Retry {
 #[derive(Clone, Debug)]
 pub struct Request {
     /// GET or POST.
-    pub method: Method,
+    pub method: HttpMethod,
     /// Checked by the caller: https, or loopback if that is allowed.
     pub url: url::Url,
     /// The `Authorization` header, if the client authenticates by it.
@@ -230,7 +230,7 @@ pub enum TransportFailure {
 }
 
 /// Sends a request and receives the response, both within `timeout`. Called from any thread.
-pub trait Transport: Send + Sync {
+pub trait HttpTransport: Send + Sync {
     /// One exchange, no retries, no redirects, no cookies.
     fn exchange(
         &self,
@@ -242,7 +242,7 @@ pub trait Transport: Send + Sync {
 /// A transport with the retry rules.
 #[derive(Clone)]
 pub struct Http {
-    transport: Arc<dyn Transport>,
+    transport: Arc<dyn HttpTransport>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     before_send: Option<Precondition>,
@@ -254,7 +254,7 @@ pub(crate) type Precondition = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 impl Http {
     /// Over this transport, with this clock.
     pub fn new(
-        transport: Arc<dyn Transport>,
+        transport: Arc<dyn HttpTransport>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {

@@ -20,26 +20,26 @@ const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 /// The variables that a session was opened with.
 #[derive(Clone, Debug)]
 pub struct ProxyEnvironment {
-    https: Option<Named<Secret>>,
-    http: Option<Named<Secret>>,
+    https: Option<NamedVariable<Secret>>,
+    http: Option<NamedVariable<Secret>>,
     no_proxy: NoProxy,
     /// `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
-    bundle: Option<Named<PathBuf>>,
+    bundle: Option<NamedVariable<PathBuf>>,
     /// The variable that a language's runtime reads itself, such as `NODE_EXTRA_CA_CERTS`.
-    extra: Option<Named<PathBuf>>,
+    extra: Option<NamedVariable<PathBuf>>,
     pub(super) roots: Roots,
 }
 
 /// A variable and its value.
 #[derive(Clone, Debug)]
-struct Named<T> {
+struct NamedVariable<T> {
     name: &'static str,
     value: T,
 }
 
 /// How a request reaches its server.
 #[derive(Debug)]
-pub(super) enum Way {
+pub(super) enum Route {
     Direct,
     Proxy(Proxy),
     /// As the system's settings say, on systems that have them.
@@ -74,7 +74,7 @@ impl ProxyEnvironment {
             .unwrap_or_default();
         let path = |name| {
             let value = environment.raw(name).filter(|value| !value.is_empty())?;
-            Some(Named { name, value: PathBuf::from(value) })
+            Some(NamedVariable { name, value: PathBuf::from(value) })
         };
         ProxyEnvironment {
             https: first(environment, HTTPS.iter()),
@@ -87,28 +87,28 @@ impl ProxyEnvironment {
     }
 
     /// Errors: MISCONFIGURED if the variable does not hold a usable proxy.
-    pub(super) fn way_to(&self, url: &Url) -> Result<Way> {
+    pub(super) fn route_to(&self, url: &Url) -> Result<Route> {
         let named = if url.scheme() == "https" { &self.https } else { &self.http };
         match named {
-            _ if self.no_proxy.exempts(url) => Ok(Way::Direct),
+            _ if self.no_proxy.exempts(url) => Ok(Route::Direct),
             #[cfg(any(windows, target_vendor = "apple"))]
-            None => Ok(Way::System),
+            None => Ok(Route::System),
             #[cfg(not(any(windows, target_vendor = "apple")))]
-            None => Ok(Way::Direct),
+            None => Ok(Route::Direct),
             // As with curl, an empty value switches the proxy off.
-            Some(named) if named.value.expose().is_empty() => Ok(Way::Direct),
-            Some(named) => Proxy::new(named.name, named.value.expose()).map(Way::Proxy),
+            Some(named) if named.value.expose().is_empty() => Ok(Route::Direct),
+            Some(named) => Proxy::new(named.name, named.value.expose()).map(Route::Proxy),
         }
     }
 
     /// The CA certificates to trust in addition to the system's, if a variable names some.
     pub(super) fn bundle(&self) -> Option<Bundle> {
-        self.bundle.as_ref().map(Named::bundle)
+        self.bundle.as_ref().map(NamedVariable::bundle)
     }
 
     /// The CA certificates of the language's runtime.
     pub(super) fn extra(&self) -> Option<Bundle> {
-        self.extra.as_ref().map(Named::bundle)
+        self.extra.as_ref().map(NamedVariable::bundle)
     }
 
     /// The note on `SSL_CERT_FILE` for a message about certificates, if that file has no effect.
@@ -126,7 +126,7 @@ impl ProxyEnvironment {
     }
 }
 
-impl Named<PathBuf> {
+impl NamedVariable<PathBuf> {
     fn bundle(&self) -> Bundle {
         Bundle { what: format!("{} names", self.name), path: self.value.clone() }
     }
@@ -166,10 +166,10 @@ pub(crate) fn is_supported(scheme: &str) -> bool {
 fn first<'a>(
     environment: &dyn Environment,
     names: impl IntoIterator<Item = &'a &'static str>,
-) -> Option<Named<Secret>> {
+) -> Option<NamedVariable<Secret>> {
     names.into_iter().find_map(|name| {
         let value = environment.raw(name)?;
-        Some(Named { name, value: Secret::from(value.to_string_lossy().trim()) })
+        Some(NamedVariable { name, value: Secret::from(value.to_string_lossy().trim()) })
     })
 }
 
@@ -181,8 +181,8 @@ mod tests {
     fn way(variables: &[(&str, &str)], url: &str) -> std::result::Result<String, String> {
         let surroundings =
             ProxyEnvironment::of(&FixedEnvironment::new(variables.iter().copied()), None);
-        match surroundings.way_to(&url.parse().unwrap()) {
-            Ok(Way::Proxy(proxy)) => Ok(format!("{} {}", proxy.origin, proxy.shown)),
+        match surroundings.route_to(&url.parse().unwrap()) {
+            Ok(Route::Proxy(proxy)) => Ok(format!("{} {}", proxy.origin, proxy.shown)),
             Ok(_) => Ok("direct".into()),
             Err(error) => Err(error.message().to_owned()),
         }

@@ -8,8 +8,10 @@
 //! thread whose default stack size std reads from the environment at any time.
 
 use super::certificates::{self, Bundle};
-use super::proxy_env::{Proxy, ProxyEnvironment, Way};
-use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, Undecoded, decode};
+use super::proxy_env::{Proxy, ProxyEnvironment, Route};
+use super::{
+    Body, HttpMethod, MAX_BODY_BYTES, Request, Response, TransportFailure, Undecoded, decode,
+};
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
 use crate::error::Reason;
 use crate::error::{Error, Status};
@@ -47,7 +49,7 @@ pub struct ReqwestTransport {
     pub proxy_env: ProxyEnvironment,
 }
 
-impl super::Transport for ReqwestTransport {
+impl super::HttpTransport for ReqwestTransport {
     fn exchange(&self, request: &Request, timeout: Duration) -> Outcome {
         let (sender, receiver) = mpsc::sync_channel(1);
         let (transport, request) = (self.clone(), request.clone());
@@ -73,10 +75,10 @@ impl super::Transport for ReqwestTransport {
 impl ReqwestTransport {
     fn run(&self, request: &Request, timeout: Duration) -> Outcome {
         let started = Instant::now();
-        let way = self.way_to(&request.url).map_err(TransportFailure::Setup)?;
-        let client = self.client(request, &way, timeout).map_err(TransportFailure::Setup)?;
+        let route = self.route_to(&request.url).map_err(TransportFailure::Setup)?;
+        let client = self.client(request, &route, timeout).map_err(TransportFailure::Setup)?;
         let runtime = runtime().map_err(|error| TransportFailure::Setup(cannot_set_up(&error)))?;
-        let outcome = runtime.block_on(self.send(&client, request, &way, started, timeout));
+        let outcome = runtime.block_on(self.send(&client, request, &route, started, timeout));
         // A name lookup that does not end must not block this thread.
         runtime.shutdown_background();
         outcome
@@ -86,13 +88,13 @@ impl ReqwestTransport {
         &self,
         client: &Client,
         request: &Request,
-        way: &Way,
+        route: &Route,
         started: Instant,
         timeout: Duration,
     ) -> Outcome {
         let builder = match request.method {
-            Method::Get => client.get(request.url.clone()),
-            Method::Post => client
+            HttpMethod::Get => client.get(request.url.clone()),
+            HttpMethod::Post => client
                 .post(request.url.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(wiped(request.form.encode())),
@@ -122,7 +124,7 @@ impl ReqwestTransport {
         };
         let response = builder.send().await;
         let response = response
-            .map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), way))?;
+            .map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), route))?;
         let headers = response.headers();
         let mut answer = Response {
             status: response.status().as_u16(),
@@ -165,15 +167,15 @@ impl ReqwestTransport {
     }
 
     /// Adds causes outside the request to the failure: the proxy, and CA files that have no effect.
-    fn explained(&self, failure: TransportFailure, way: &Way) -> TransportFailure {
-        match (failure, way) {
+    fn explained(&self, failure: TransportFailure, route: &Route) -> TransportFailure {
+        match (failure, route) {
             (TransportFailure::Tls(why), _) => {
                 let useless = self.proxy_env.useless_roots();
                 TransportFailure::Tls(
                     std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "),
                 )
             }
-            (TransportFailure::NotSent(why), Way::Proxy(proxy)) => TransportFailure::NotSent(
+            (TransportFailure::NotSent(why), Route::Proxy(proxy)) => TransportFailure::NotSent(
                 format!("by the proxy {} of {}: {why}", proxy.shown, proxy.origin),
             ),
             (failure, _) => failure,
@@ -181,18 +183,18 @@ impl ReqwestTransport {
     }
 
     /// How the request reaches its server.
-    fn way_to(&self, url: &url::Url) -> std::result::Result<Way, Error> {
+    fn route_to(&self, url: &url::Url) -> std::result::Result<Route, Error> {
         match &self.proxy {
-            _ if is_loopback(url) => Ok(Way::Direct),
-            Some(proxy) => Proxy::new("the option proxy", proxy.expose()).map(Way::Proxy),
-            None => self.proxy_env.way_to(url),
+            _ if is_loopback(url) => Ok(Route::Direct),
+            Some(proxy) => Proxy::new("the option proxy", proxy.expose()).map(Route::Proxy),
+            None => self.proxy_env.route_to(url),
         }
     }
 
     fn client(
         &self,
         request: &Request,
-        way: &Way,
+        route: &Route,
         timeout: Duration,
     ) -> std::result::Result<Client, Error> {
         let mut builder = Client::builder()
@@ -211,9 +213,9 @@ impl ReqwestTransport {
             .timeout(timeout)
             .connect_timeout(timeout.min(CONNECT_TIMEOUT));
         // Without a proxy setting reqwest reads the environment.
-        builder = match way {
-            Way::Direct => builder.no_proxy(),
-            Way::Proxy(named) => {
+        builder = match route {
+            Route::Direct => builder.no_proxy(),
+            Route::Proxy(named) => {
                 let proxy = reqwest::Proxy::all(named.url.expose()).map_err(|_| {
                     Error::misconfigured(format!(
                         "{} is not the URL of a proxy; give it as http://host:port",
@@ -223,9 +225,9 @@ impl ReqwestTransport {
                 builder.no_proxy().proxy(proxy)
             }
             #[cfg(any(windows, target_vendor = "apple"))]
-            Way::System => builder,
+            Route::System => builder,
         };
-        self.with_tls(builder, request, way)?
+        self.with_tls(builder, request, route)?
             .build()
             .map_err(|error| cannot_set_up(&root_cause(&error)))
     }
@@ -234,9 +236,9 @@ impl ReqwestTransport {
         &self,
         builder: ClientBuilder,
         request: &Request,
-        way: &Way,
+        route: &Route,
     ) -> std::result::Result<ClientBuilder, Error> {
-        let is_plain = request.url.scheme() == "http" && matches!(way, Way::Direct);
+        let is_plain = request.url.scheme() == "http" && matches!(route, Route::Direct);
         if is_plain {
             return Ok(builder.tls_backend_preconfigured(certificates::no_tls()?));
         }

@@ -7,7 +7,7 @@ use super::{LoginOptions, Outcome, Prompt, PromptKind};
 use crate::clock::Monotonic;
 use crate::error::{Error, Result, Status};
 use crate::http::{CallContext, Retry};
-use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
+use crate::oauth::authorization_code::{self, Attempt, AuthorizationResponse, Parameters};
 use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
 use crate::session::{Endpoint, Interrupt, LoginResult, UserSource, interruptibly};
@@ -245,11 +245,11 @@ impl BrowserLogin {
         };
         let query = self.pasted(callback_url)?;
         match self.response(&query) {
-            Response::NotOurs(_) => Err(Error::invalid_argument(
+            AuthorizationResponse::NotOurs(_) => Err(Error::invalid_argument(
                 "this address is of another login; paste the one that this login ended at",
             )),
-            Response::Refused(error) => self.login.end(&mut state, Err(error)),
-            Response::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
+            AuthorizationResponse::Refused(error) => self.login.end(&mut state, Err(error)),
+            AuthorizationResponse::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
         }
     }
 
@@ -282,17 +282,17 @@ impl BrowserLogin {
             redirect_receiver::answer(arrived.stream, page, self.login.options().page.as_deref())
         };
         match self.response(&arrived.query) {
-            Response::NotOurs(why) => {
+            AuthorizationResponse::NotOurs(why) => {
                 drop(state);
                 show(Page::NotOurs);
                 log::debug!("a request that is not this login's was refused: {why}");
                 None
             }
-            Response::Refused(error) => {
+            AuthorizationResponse::Refused(error) => {
                 show(if error.status() == Status::Denied { Page::Refused } else { Page::Failed });
                 Some(self.login.end(&mut state, Err(error)))
             }
-            Response::Code(code) => Some(self.redeem_unlocked(state, &code, show)),
+            AuthorizationResponse::Code(code) => Some(self.redeem_unlocked(state, &code, show)),
         }
     }
 
@@ -311,7 +311,7 @@ impl BrowserLogin {
         outcome
     }
 
-    fn response(&self, query: &Secret) -> Response {
+    fn response(&self, query: &Secret) -> AuthorizationResponse {
         self.browser().attempt.response(
             query.expose(),
             &self.browser().issuer,

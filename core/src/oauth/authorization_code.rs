@@ -117,19 +117,19 @@ impl Attempt {
     ///
     /// `query` is the raw query of the redirect, and `issuer` that of the metadata. `iss_required`
     /// is set if the metadata announces RFC 9207.
-    pub fn response(&self, query: &str, issuer: &str, iss_required: bool) -> Response {
+    pub fn response(&self, query: &str, issuer: &str, iss_required: bool) -> AuthorizationResponse {
         if query.len() > MAX_QUERY_BYTES {
-            return Response::NotOurs("the response is too long");
+            return AuthorizationResponse::NotOurs("the response is too long");
         }
         let query = Query::parse(query);
         let values = |name| query.values(name);
         if values("state").all(str::is_empty) {
-            return Response::NotOurs("the response has no state");
+            return AuthorizationResponse::NotOurs("the response has no state");
         }
         if !values("state").any(|state| equal_in_constant_time(state, self.state.expose())) {
-            return Response::NotOurs("the state belongs to no login of this program");
+            return AuthorizationResponse::NotOurs("the state belongs to no login of this program");
         }
-        let protocol = |message: &str| Response::Refused(Error::protocol(message));
+        let protocol = |message: &str| AuthorizationResponse::Refused(Error::protocol(message));
         if let Some(name) = ["state", "code", "iss", "error", "error_description"]
             .into_iter()
             .find(|name| values(name).nth(1).is_some())
@@ -146,25 +146,25 @@ impl Attempt {
                     one_line(iss, 200),
                     one_line(issuer, 200)
                 );
-                return Response::Refused(
+                return AuthorizationResponse::Refused(
                     Error::protocol(message).with_reason(Reason::IssuerMismatch),
                 );
             }
             None if iss_required => {
                 let message = "the authorization response does not name its issuer although this server always does; another server may have answered: log in again";
-                return Response::Refused(
+                return AuthorizationResponse::Refused(
                     Error::protocol(message).with_reason(Reason::IssuerMismatch),
                 );
             }
             _ => {}
         }
         if let Some(error) = value("error") {
-            return Response::Refused(refusal(error, value("error_description")));
+            return AuthorizationResponse::Refused(refusal(error, value("error_description")));
         }
         match value("code") {
             // RFC 6749 A.11.
             Some(code) if code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
-                Response::Code(Secret::from(code))
+                AuthorizationResponse::Code(Secret::from(code))
             }
             Some(_) => protocol(
                 "the authorization response's code holds characters that no code may have; log in again",
@@ -196,7 +196,7 @@ impl Query {
 
 /// The kinds of authorization response.
 #[derive(Debug)]
-pub enum Response {
+pub enum AuthorizationResponse {
     /// Not the response to this login: the request gets status 400, and the login continues.
     NotOurs(&'static str),
     /// The response is an error.

@@ -10,7 +10,7 @@ use crate::http::{CallContext, Form, Replay};
 
 /// What an M2M client requests.
 #[derive(Clone, Debug, Default)]
-pub struct Grant {
+pub struct ClientCredentialsRequest {
     /// Sent unchanged, in this order and case.
     pub scopes: Vec<String>,
     /// Sent if there is one.
@@ -19,7 +19,7 @@ pub struct Grant {
     pub extra: Vec<(String, String)>,
 }
 
-impl Grant {
+impl ClientCredentialsRequest {
     /// Checks what can be checked before any request.
     ///
     /// Errors: INVALID_ARGUMENT for `offline_access`, an invalid scope, or a public client.

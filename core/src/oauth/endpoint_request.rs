@@ -3,7 +3,7 @@
 
 use super::client_authentication::ClientAuthentication;
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::{CallContext, Form, Method, Replay, Request, Response, place};
+use crate::http::{CallContext, Form, HttpMethod, Replay, Request, Response, place};
 use crate::secret::Secret;
 use crate::text::one_line;
 use base64::Engine;
@@ -30,7 +30,7 @@ pub(crate) fn post(
     let now = call.clock().now().unix_ms / 1000;
     let authorization = authentication.apply(&mut form, endpoint, now, call.random())?;
     let request =
-        Request { method: Method::Post, url: endpoint.clone(), authorization, form, replay };
+        Request { method: HttpMethod::Post, url: endpoint.clone(), authorization, form, replay };
     let response = call.send(&request)?;
     Ok((request, response))
 }
@@ -44,7 +44,7 @@ pub(crate) fn get(
     authorization: Option<Secret>,
 ) -> Result<(Request, Response)> {
     let request = Request {
-        method: Method::Get,
+        method: HttpMethod::Get,
         url: url.clone(),
         authorization,
         form: Form::default(),

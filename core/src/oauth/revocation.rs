@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// The result of a revocation.
 #[derive(Debug)]
-pub enum Revocation {
+pub enum TokenRevocation {
     /// The server no longer accepts the token, or never did: it responds the same to both (RFC 7009
     /// 2.2).
     Revoked,
@@ -29,14 +29,14 @@ pub fn revoke(
     authentication: &ClientAuthentication,
     token: &Secret,
     token_type_hint: &str,
-) -> Result<Revocation> {
+) -> Result<TokenRevocation> {
     let mut form = Form::default();
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint)?;
     let error = match endpoint_request::post(call, endpoint, authentication, form, Replay::Safe) {
         // The body has no further meaning (RFC 7009 2.2).
         Ok((_, response)) if matches!(response.status, 200 | 204) => {
-            return Ok(Revocation::Revoked);
+            return Ok(TokenRevocation::Revoked);
         }
         Ok((request, response)) => endpoint_request::refused(
             &request,
@@ -48,14 +48,14 @@ pub fn revoke(
     };
     if error.oauth_error() == Some("unsupported_token_type") {
         let message = "the authorization server does not revoke tokens of this kind; they end at their expiry";
-        return Ok(Revocation::Unsupported(endpoint_request::reworded(
+        return Ok(TokenRevocation::Unsupported(endpoint_request::reworded(
             &error,
             Status::Unsupported,
             message,
         )));
     }
     match error.status() {
-        Status::Unavailable | Status::Timeout => Ok(Revocation::Unknown(error)),
+        Status::Unavailable | Status::Timeout => Ok(TokenRevocation::Unknown(error)),
         _ => Err(error),
     }
 }

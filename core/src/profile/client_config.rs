@@ -2,7 +2,7 @@
 
 pub use super::client_type::{ClientType, Grant, KindOfLogin};
 
-use super::client_type::Proof;
+use super::client_type::AuthenticationKind;
 use super::secret_json::Members;
 use crate::error::{Error, Reason, Result, Status};
 use crate::oauth::client_authentication as authentication;
@@ -263,13 +263,13 @@ impl<'a> Fields<'a> {
                 "audiences in the client configuration must hold one audience at most",
             ));
         }
-        let client_secret = match client_type.proof() {
-            Proof::Secret => Some(Secret::from(self.required("client_secret")?)),
-            Proof::None | Proof::PrivateKey => None,
+        let client_secret = match client_type.authentication() {
+            AuthenticationKind::Secret => Some(Secret::from(self.required("client_secret")?)),
+            AuthenticationKind::None | AuthenticationKind::PrivateKey => None,
         };
-        let private_key = match client_type.proof() {
-            Proof::PrivateKey => Some(self.private_key()?),
-            Proof::None | Proof::Secret => None,
+        let private_key = match client_type.authentication() {
+            AuthenticationKind::PrivateKey => Some(self.private_key()?),
+            AuthenticationKind::None | AuthenticationKind::Secret => None,
         };
         let (redirect_uri, local_redirect_uri) =
             (self.owned("redirect_uri")?, self.owned("local_redirect_uri")?);

@@ -20,7 +20,7 @@ pub enum KindOfLogin {
 
 /// How a client authenticates at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proof {
+pub enum AuthenticationKind {
     /// Nothing: a public client.
     None,
     /// `client_secret`.
@@ -121,19 +121,19 @@ impl ClientType {
     }
 
     /// How it authenticates.
-    pub const fn proof(self) -> Proof {
+    pub const fn authentication(self) -> AuthenticationKind {
         match self {
             ClientType::AuthCode | ClientType::DeviceCode | ClientType::ResourceOwner => {
-                Proof::None
+                AuthenticationKind::None
             }
             ClientType::AuthCodeSecret
             | ClientType::DeviceCodeSecret
             | ClientType::ClientCredentialsSecret
-            | ClientType::ResourceOwnerSecret => Proof::Secret,
+            | ClientType::ResourceOwnerSecret => AuthenticationKind::Secret,
             ClientType::AuthCodePubkey
             | ClientType::DeviceCodePubkey
             | ClientType::ClientCredentialsPubkey
-            | ClientType::ResourceOwnerPubkey => Proof::PrivateKey,
+            | ClientType::ResourceOwnerPubkey => AuthenticationKind::PrivateKey,
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum Level {
 
 /// A credential and where it was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundCredential {
     /// The client configuration.
     pub config: ClientConfig,
     /// Where it comes from, for users: `environment: PL_API_KEY`.
@@ -42,7 +42,10 @@ pub struct Found {
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted. Errors:
 /// MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED, STORAGE for a profile that the environment names and
 /// that cannot be used. Another credential is never chosen instead of it.
-pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, Vec<String>)> {
+pub fn find(
+    environment: &dyn Environment,
+    root: &Root,
+) -> Result<(Vec<FoundCredential>, Vec<String>)> {
     let mut search =
         Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     search.environment(environment)?;
@@ -56,7 +59,7 @@ pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, V
 /// built-in one.
 ///
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted.
-pub fn to_log_in(root: &Root) -> Option<Found> {
+pub fn to_log_in(root: &Root) -> Option<FoundCredential> {
     let mut search =
         Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     let (preferences, _) = planet_json::read(root);
@@ -81,7 +84,7 @@ pub fn to_log_in(root: &Root) -> Option<Found> {
 
 struct Search<'a> {
     root: &'a Root,
-    found: Vec<Found>,
+    found: Vec<FoundCredential>,
     notes: Vec<String>,
     /// Whether the environment holds a client of sentinelhub.
     has_sentinelhub_client: bool,
@@ -282,7 +285,7 @@ impl Search<'_> {
             ClientConfig::OAuth(_) => names::directory(&name).ok(),
             ClientConfig::ApiKey { .. } => None,
         };
-        self.add(Found { config, source, profile: Some(name), token_profile, level });
+        self.add(FoundCredential { config, source, profile: Some(name), token_profile, level });
     }
 
     fn add_client(
@@ -296,18 +299,19 @@ impl Search<'_> {
             ClientConfig::OAuth(client) => names::m2m_profile(&client.client_id),
             ClientConfig::ApiKey { .. } => None,
         };
-        self.add(Found { config, source, profile, token_profile, level });
+        self.add(FoundCredential { config, source, profile, token_profile, level });
     }
 
     fn add_key(&mut self, api_key: Secret, source: String, level: Level) {
         let config = ClientConfig::ApiKey { api_key, as_header: false };
-        self.add(Found { config, source, profile: None, token_profile: None, level });
+        self.add(FoundCredential { config, source, profile: None, token_profile: None, level });
     }
 
     /// Adds a credential, unless a higher level already has the same session.
-    fn add(&mut self, found: Found) {
-        let is_listed =
-            |one: &Found| one.token_profile.is_some() && one.token_profile == found.token_profile;
+    fn add(&mut self, found: FoundCredential) {
+        let is_listed = |one: &FoundCredential| {
+            one.token_profile.is_some() && one.token_profile == found.token_profile
+        };
         if found.level == Level::Environment || !self.found.iter().any(is_listed) {
             self.found.push(found);
         }

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::credential::ApiKey;
 use crate::deployment::{Deployment, SCOPE_OFFLINE_ACCESS};
 use crate::error::{Error, Result, Status};
-use crate::file::{self, Directory, Kind};
+use crate::file::{self, Directory, EntryKind};
 use crate::secret::Secret;
 use crate::setting;
 use crate::storage::{FileStorage, TokenStorage, atomic_file, python_json};
@@ -44,7 +44,7 @@ pub struct M2mLogin {
 
 /// A file or directory that was renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct Renamed {
     /// The old path.
     pub from: PathBuf,
     /// The new path.
@@ -328,7 +328,7 @@ impl Profiles {
     /// what was renamed, which is empty if there was nothing.
     ///
     /// Errors: MISCONFIGURED (no directory), STORAGE.
-    pub fn reset(&self, clock: &dyn Clock) -> Result<Vec<Moved>> {
+    pub fn reset(&self, clock: &dyn Clock) -> Result<Vec<Renamed>> {
         let time = timestamp(clock.now().unix_ms / 1000);
         let mut moved = Vec::new();
         for from in [self.root.preferences()?, self.root.profiles()?] {
@@ -344,7 +344,7 @@ impl Profiles {
             let to_name = free_name(&directory, from_name, &time).map_err(failed)?;
             directory.rename(from_name, &to_name).map_err(failed)?;
             let to = from.with_file_name(to_name);
-            moved.push(Moved { from, to });
+            moved.push(Renamed { from, to });
         }
         Ok(moved)
     }
@@ -405,7 +405,7 @@ fn remove_files(directory: &Directory, prefixes: &[&str]) -> Result<()> {
         }
         let removed = match directory.kind(&name).map_err(failed)? {
             // A lease, which replaces locks on file systems without them, is a directory.
-            Some(Kind::Directory) => remove_lease(directory, &name),
+            Some(EntryKind::Directory) => remove_lease(directory, &name),
             Some(_) => directory.remove_file(&name),
             None => Ok(()),
         };

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A key with the header made from it.
-pub(crate) struct Held {
+pub(crate) struct HeldKey {
     pub(crate) key: ApiKey,
     pub(crate) snapshot: Arc<CachedToken>,
 }
@@ -33,7 +33,7 @@ struct Watched {
 /// An API key, as its profile holds it now.
 pub(crate) struct ApiKeySource {
     pub(crate) transport: ApiKeyTransport,
-    held: ArcSwapOption<Held>,
+    held: ArcSwapOption<HeldKey>,
     watched: Option<Box<Watched>>,
 }
 
@@ -68,7 +68,7 @@ impl ApiKeySource {
     ///
     /// Errors: LOGIN_REQUIRED if the key was removed from its profile.
     #[inline]
-    pub(crate) fn current(&self) -> Result<Arc<Held>> {
+    pub(crate) fn current(&self) -> Result<Arc<HeldKey>> {
         self.look();
         self.held.load_full().ok_or_else(|| self.gone())
     }
@@ -142,7 +142,7 @@ fn versions(files: &[PathBuf]) -> Vec<Option<Version>> {
     files.iter().map(|path| file::version(path)).collect()
 }
 
-fn hold(key: &str, transport: ApiKeyTransport, generation: u64) -> Result<Held> {
+fn hold(key: &str, transport: ApiKeyTransport, generation: u64) -> Result<HeldKey> {
     let key = ApiKey::new(key)?;
     let header = match transport {
         ApiKeyTransport::Basic => api_key::basic(&key),
@@ -156,5 +156,5 @@ fn hold(key: &str, transport: ApiKeyTransport, generation: u64) -> Result<Held> 
     };
     let mut snapshot = CachedToken::fixed(header);
     snapshot.generation = generation;
-    Ok(Held { key, snapshot: Arc::new(snapshot) })
+    Ok(HeldKey { key, snapshot: Arc::new(snapshot) })
 }

@@ -27,7 +27,7 @@ impl Session {
             }
             for host in hosts {
                 // Hosts of other sources may take a header.
-                if !self.key_travels_in_url(host)? {
+                if !self.key_is_sent_in_url(host)? {
                     origins_of(host, &mut origins);
                 }
             }
@@ -39,7 +39,7 @@ impl Session {
                     "hosts takes exact host names in lower case, without scheme, path or wildcard: api.planet.com",
                 ));
             }
-            if self.key_travels_in_url(host)? {
+            if self.key_is_sent_in_url(host)? {
                 return Err(in_url());
             }
             origins_of(host, &mut origins);
@@ -48,7 +48,7 @@ impl Session {
     }
 
     /// Errors: as [`Session::authorize`] if no credential may go there.
-    fn key_travels_in_url(&self, host: &str) -> Result<bool> {
+    fn key_is_sent_in_url(&self, host: &str) -> Result<bool> {
         let url = format!("https://{host}/");
         let (_, source, _) = self.choose(&Target::parse(&url)?)?;
         Ok(source.transport() == Transport::Query)
@@ -60,7 +60,7 @@ impl Session {
             .sources()
             .iter()
             .flat_map(|source| &source.hosts)
-            .find_map(|host| self.key_travels_in_url(host).err());
+            .find_map(|host| self.key_is_sent_in_url(host).err());
         match self.sources().next() {
             None => self.empty(),
             Some(_) => refused.unwrap_or_else(|| {
@@ -74,7 +74,7 @@ impl Session {
 
 fn in_url() -> Error {
     Error::invalid_argument(
-        "this session's API key travels in the URL; open the session with transport basic or header",
+        "this session's API key is sent in the URL; open the session with transport basic or header",
     )
 }
 

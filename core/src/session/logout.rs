@@ -133,8 +133,11 @@ fn revoke_at_server(
         revocation::revoke(&call, &endpoint, &authentication, &token, hint)
     });
     Ok(match outcome {
-        Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
-        Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error))
+        Ok(revocation::TokenRevocation::Revoked) => Revocation::Revoked,
+        Ok(
+            revocation::TokenRevocation::Unknown(error)
+            | revocation::TokenRevocation::Unsupported(error),
+        )
         | Err(error) => Revocation::Unknown(error),
     })
 }

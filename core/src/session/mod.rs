@@ -198,8 +198,13 @@ impl Session {
                 let target = refused
                     .or(targets.first())
                     .ok_or_else(|| Error::invalid_argument("the URL has no host"))?;
-                let hosts = policy.hosts_for(crate::authorize::Kind::ApiKey);
-                Err(policy.refusal(target, &[crate::authorize::Kind::ApiKey], &self.kinds(), hosts))
+                let hosts = policy.hosts_for(crate::authorize::CredentialClass::ApiKey);
+                Err(policy.refusal(
+                    target,
+                    &[crate::authorize::CredentialClass::ApiKey],
+                    &self.kinds(),
+                    hosts,
+                ))
             }
         }
     }
@@ -284,7 +289,7 @@ impl Session {
             .chain(self.shared.to_log_in.iter().filter(|source| !source.needs_login()))
     }
 
-    fn kinds(&self) -> Vec<crate::authorize::Kind> {
+    fn kinds(&self) -> Vec<crate::authorize::CredentialClass> {
         self.sources().map(Source::kind).collect()
     }
 
@@ -332,7 +337,7 @@ impl Session {
         let chosen = self.choose(target)?;
         if chosen.1.transport() == Transport::Query {
             return Err(Error::invalid_argument(
-                "this session's API key travels in the URL; use signed_url or authorize",
+                "this session's API key is sent in the URL; use signed_url or authorize",
             ));
         }
         if target.has_query_parameter("api_key") {

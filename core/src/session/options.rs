@@ -6,7 +6,7 @@ use crate::environment::{self, variable};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::http::{
-    Http, MAX_CA_BYTES, ProxyEnvironment, ReqwestTransport, Transport, is_supported_proxy,
+    Http, HttpTransport, MAX_CA_BYTES, ProxyEnvironment, ReqwestTransport, is_supported_proxy,
 };
 use crate::profile::paths::expanded;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
@@ -87,7 +87,7 @@ pub struct Runtime {
     /// Variables and the home directory.
     pub environment: Arc<dyn Environment>,
     /// The way to authorization servers. The default is HTTP with the options' CA and proxy.
-    pub transport: Option<Arc<dyn Transport>>,
+    pub transport: Option<Arc<dyn HttpTransport>>,
     /// Observes each step of a write. `None` by default.
     pub disk: Option<Arc<dyn Disk>>,
     /// A variable that names more CA certificates: `NODE_EXTRA_CA_CERTS` in Node. `None` by

@@ -1,7 +1,7 @@
 //! One credential source of a session: an API key, or tokens that are refreshed.
 
 use super::api_key_source::ApiKeySource;
-use crate::authorize::{HostPolicy, Kind, Target};
+use crate::authorize::{CredentialClass, HostPolicy, Target};
 use crate::credential::Transport;
 use crate::deployment::Acceptance;
 use crate::error::Result;
@@ -22,9 +22,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> CredentialClass {
         match &self.credential {
-            Credential::Static(_) => Kind::ApiKey,
+            Credential::Static(_) => CredentialClass::ApiKey,
             Credential::Tokens(cache) => cache.client().kind(),
         }
     }

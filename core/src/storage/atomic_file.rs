@@ -3,7 +3,7 @@
 
 use super::python_json;
 use crate::error::{Error, Result, Status};
-use crate::file::{self, CheckedPath, Directory, Kind, Version, failed};
+use crate::file::{self, CheckedPath, Directory, EntryKind, Version, failed};
 use serde_json::{Map, Value};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -140,17 +140,17 @@ pub(super) fn remove_followed(directory: &Directory, path: &CheckedPath) -> Resu
     let remove = || {
         match directory.kind(name)? {
             None => return Ok(false),
-            Some(Kind::Directory | Kind::Other) => {
+            Some(EntryKind::Directory | EntryKind::Other) => {
                 return Err(file::refused(path.path(), "is not a file; move it away"));
             }
-            Some(Kind::Link) => {
+            Some(EntryKind::Link) => {
                 if let Ok(Some((target, target_name))) = directory.resolve(name)
-                    && matches!(target.kind(&target_name), Ok(Some(Kind::File)))
+                    && matches!(target.kind(&target_name), Ok(Some(EntryKind::File)))
                 {
                     remove_in(&target, &target_name)?;
                 }
             }
-            Some(Kind::File) => {}
+            Some(EntryKind::File) => {}
         }
         remove_in(directory, name)
     };

@@ -37,7 +37,7 @@ pub struct Receipt {
 pub struct Failure {
     /// The error for all callers until then.
     pub error: Error,
-    /// It says little about an attempt for a caller without a valid token: the attempt was made in
+    /// Whether a caller without a valid token may try again at once: the attempt that failed ran in
     /// the background, with less time and without retries, or its process was stopped during it.
     pub lets_callers_pass: bool,
     /// How long the attempt waited, if the server did not respond in time.
@@ -47,8 +47,8 @@ pub struct Failure {
 impl Failure {
     /// Whether an attempt need not wait because of this failure. `timeout`: how long it may take.
     ///
-    /// Only an attempt for a caller without a valid token passes, if the failure says little about
-    /// it, or if it may take at least twice as long. All attempts honour `Retry-After`.
+    /// Only an attempt for a caller without a valid token passes: if the failed one ran in the
+    /// background, or had at most half the time. All attempts honour `Retry-After`.
     pub(crate) fn lets_pass(&self, purpose: Purpose, timeout: Duration) -> bool {
         let is_longer = self.timeout.is_some_and(|before| timeout / 2 >= before);
         let may_pass = purpose == Purpose::TokenNeeded && self.error.retry_after().is_none();

@@ -27,7 +27,7 @@ const UNTIL: &str = "until_unix_ms";
 const MAX_NOTE_BYTES: u64 = 4096;
 
 /// A lock and the directory in which it is held. All work under the lock is done in it.
-pub(super) struct Held {
+pub(super) struct HeldLock {
     pub(super) lock: Box<dyn Lock>,
     pub(super) directory: Arc<Directory>,
 }
@@ -37,7 +37,11 @@ pub(super) struct Held {
 /// `Ok(None)` if the directory cannot be written: nothing can be saved there, so there is nothing
 /// to lock. Blocks. Errors: TIMEOUT, which names the holder; STORAGE, also at once for a lock file
 /// that is not a regular file of a trusted owner.
-pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Result<Option<Held>> {
+pub(super) fn take(
+    disk: &dyn Disk,
+    path: &CheckedPath,
+    deadline: Instant,
+) -> Result<Option<HeldLock>> {
     let mut wait = FIRST_WAIT;
     loop {
         match try_take(disk, path, deadline) {
@@ -76,7 +80,7 @@ pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Re
 
 /// The result of one attempt to take the lock.
 enum Taken {
-    Held(Held),
+    Held(HeldLock),
     Busy,
 }
 
@@ -103,7 +107,7 @@ fn try_take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Resul
     }
     // The note is only for messages, so a failure is ignored.
     let _ = note_holder(&mut file, deadline);
-    Ok(Taken::Held(Held { lock: Box::new(FileLock { file }), directory }))
+    Ok(Taken::Held(HeldLock { lock: Box::new(FileLock { file }), directory }))
 }
 
 /// The lock of an open file. It ends when it is dropped and when its process ends. `unlock` also
@@ -274,7 +278,7 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
             let mut note = directory.enter(&name)?.create_file(OsStr::new(UNTIL))?;
             threads::shielded(|| note.write_all(until.as_bytes())).and_then(|written| written)?;
             let lock = Box::new(Lease { directory: directory.clone(), name, until });
-            Ok(Taken::Held(Held { lock, directory }))
+            Ok(Taken::Held(HeldLock { lock, directory }))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let before = read_until(&directory, &name);

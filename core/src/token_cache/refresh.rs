@@ -7,7 +7,7 @@ use super::cached_token::CachedToken;
 use super::login_required::{LoginRequired, NoRefreshToken};
 use super::outcome::{Failed, RefreshOutcome, was_stopped};
 use super::refresh_grant::{Obtained, RefreshGrant, Resend, TokenSource, mark_of};
-use super::saved_session::{Found, Need, read_saved, save};
+use super::saved_session::{FoundSession, Need, read_saved, save};
 use crate::client::Client;
 use crate::clock::{Moment, fraction};
 use crate::error::{Error, Status};
@@ -35,7 +35,7 @@ impl RefreshRequest {
         if self.purpose == Purpose::Background { Retry::Never } else { Retry::WithinDeadline }
     }
 
-    /// Whether its failure says little about a refresh for a caller without a valid token.
+    /// Whether a caller without a valid token may try again at once if this refresh fails.
     pub(super) fn lets_callers_pass(&self, deadline: Moment, now: Moment) -> bool {
         self.purpose == Purpose::Background || was_stopped(deadline, now)
     }
@@ -113,13 +113,13 @@ impl<'a> Refresh<'a, '_> {
     /// Adopt, request, save.
     fn refresh_found(
         &self,
-        found: Found,
+        found: FoundSession,
         token: Option<Arc<CachedToken>>,
         saved: &SavedState,
         waited: Duration,
     ) -> Result<RefreshOutcome> {
         let now = self.now();
-        let Found { content, version, is_readable, .. } = found;
+        let FoundSession { content, version, is_readable, .. } = found;
         let is_foreign = matches!(content, Saved::Foreign);
         let replaced = content.identity();
         // Tokens that could not be saved are newer than what they should have replaced, and older

@@ -7,7 +7,7 @@ use crate::storage::{FileVersion, Saved, Stored, TokenStorage, TornRead};
 use std::sync::Arc;
 
 /// What was read under the lock.
-pub(super) struct Found {
+pub(super) struct FoundSession {
     pub(super) content: Saved,
     pub(super) version: FileVersion,
     pub(super) is_readable: bool,
@@ -34,15 +34,15 @@ pub(super) fn read_saved(
     need: Need,
     version: FileVersion,
     now: Moment,
-) -> std::result::Result<Found, Failed> {
+) -> std::result::Result<FoundSession, Failed> {
     let error = match storage.load(now, TornRead::Retry) {
         Ok((content, version)) => {
-            return Ok(Found { content, version, is_readable: true, was_renamed: false });
+            return Ok(FoundSession { content, version, is_readable: true, was_renamed: false });
         }
         Err(error) => error,
     };
     let mut found =
-        Found { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
+        FoundSession { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
     if error.reason() == Some(Reason::Corrupt) {
         match storage.quarantine(now) {
             Ok(()) if storage.file_version() != FileVersion::Unknown => {

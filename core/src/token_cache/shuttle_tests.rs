@@ -8,7 +8,7 @@ use crate::clock::{ManualClock, Random};
 use crate::credential::{TokenMembers, TokenSet};
 use crate::deployment::Deployment;
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::{Body, Http, Request, Response, Transport, TransportFailure};
+use crate::http::{Body, Http, HttpTransport, Request, Response, TransportFailure};
 use crate::profile::client_config::{ClientType, OAuthClient};
 use crate::secret::Secret;
 use crate::storage::{
@@ -32,7 +32,7 @@ struct Server {
     refuses: bool,
 }
 
-impl Transport for Server {
+impl HttpTransport for Server {
     fn exchange(
         &self,
         request: &Request,

@@ -37,7 +37,7 @@ pub(crate) enum Start {
     Again,
 }
 
-/// A wait that brought no token.
+/// A wait that ended without a token.
 pub(crate) struct Missed {
     pub(crate) error: Error,
     /// Another caller or the background started the refresh, with an earlier deadline than this
@@ -55,7 +55,7 @@ impl From<Error> for Missed {
 pub(crate) struct Completed<T> {
     pub(crate) number: u64,
     pub(crate) result: Result<T>,
-    /// Its failure says little about a refresh for a caller without a valid token.
+    /// Whether a caller without a valid token may try again at once if it failed.
     pub(crate) lets_callers_pass: bool,
 }
 

@@ -20,7 +20,7 @@ pub fn child(player: &str, role: &str) -> Command {
 
 /// Returns true in the process of this one test. Otherwise runs the test in such a process and
 /// returns false, and the caller returns.
-pub fn in_a_process_of_its_own(module: &str, test: &str) -> bool {
+pub fn in_own_process(module: &str, test: &str) -> bool {
     const OWN: &str = "PLANETKEY_TEST_OWN_PROCESS";
     let name = format!("{}::{test}", module.split_once("::").unwrap().1);
     if std::env::var_os(OWN).is_some_and(|own| *own == *name) {
@@ -85,7 +85,7 @@ impl Child {
     pub fn hear(&self) -> String {
         self.said
             .recv_timeout(PATIENCE)
-            .unwrap_or_else(|error| panic!("the child said nothing: {error}"))
+            .unwrap_or_else(|error| panic!("the child sent no message: {error}"))
     }
 
     pub fn tell(&mut self, text: &str) {

@@ -12,7 +12,7 @@ pub use oauth::*;
 pub use sessions::*;
 
 use planetkey::clock::{Clock, ManualClock, Random};
-use planetkey::http::{Body, Method, Request, Response, Transport, TransportFailure};
+use planetkey::http::{Body, HttpMethod, HttpTransport, Request, Response, TransportFailure};
 use planetkey::profile::FixedEnvironment;
 use planetkey::{Options, Runtime, Session};
 use planetkey_simulator::{Settings, Simulator};
@@ -30,14 +30,14 @@ pub const SENTINEL_HUB: &str = "https://services.sentinel-hub.com/api/v1/catalog
 pub const PLANET: &str = "https://api.planet.com/data/v1/item-types";
 /// Secrets that must not appear in messages and files.
 pub const CLIENT_ID: &str = "fake-client";
-pub const CLIENT_SECRET: &str = "fake-client-secret-nobody-may-see";
+pub const CLIENT_SECRET: &str = "fake-client-secret-must-be-hidden";
 
 pub const NOW: u64 = 1_800_000_000;
 
 /// A request as the fake received it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub method: Method,
+    pub method: HttpMethod,
     pub url: String,
     pub authorization: Option<String>,
     pub body: String,
@@ -134,7 +134,7 @@ impl Fake {
     }
 }
 
-impl Transport for Fake {
+impl HttpTransport for Fake {
     fn exchange(&self, request: &Request, timeout: Duration) -> Outcome {
         let mut state = self.state.lock().unwrap();
         state.seen.push(Seen {

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The issuer that the fake plays.
 pub const ISSUER: &str = "https://as.example/realms/planet";
 pub const NONCE: &str = "the-nonce-of-this-login";
-pub const SUBJECT: &str = "person-1";
+pub const SUBJECT: &str = "user-1";
 
 /// A fake server, and the client's connection to it.
 pub struct Wire {

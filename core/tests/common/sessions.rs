@@ -1,7 +1,7 @@
 //! Sessions on disk: home directories for tests, a user's client, and the files that Planet's own
 //! tools write.
 
-use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
+use super::{CLIENT_ID, Fake, Fixed, NOW, m2m, real_network, simulator, token};
 use planetkey::clock::{Clock, ManualClock, Moment};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::storage::{Disk, Step, Storage, python_json};
@@ -15,19 +15,19 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// The profile with a user's session.
-pub const PERSON: &str = "someone";
+pub const USER_PROFILE: &str = "someone";
 /// The client of that profile, and its token endpoint. With the endpoint configured no metadata is
 /// requested, so each request is a token request.
-pub const PERSON_CLIENT: &str = "person-client";
-pub const PERSON_ENDPOINT: &str = "https://login.planet.com/oauth/token";
+pub const USER_CLIENT: &str = "user-client";
+pub const USER_ENDPOINT: &str = "https://login.planet.com/oauth/token";
 /// The tokens in a file before the first refresh.
 pub const SEEDED: &str = "access-0";
 pub const SEEDED_REFRESH: &str = "refresh-0";
 
 /// Returns the `auth_client.json` of a user's client.
-pub fn person_config(client_id: &str) -> Value {
+pub fn user_config(client_id: &str) -> Value {
     json!({
-        "client_type": "oidc_device_code", "auth_server": "https://login.planet.com/", "token_endpoint": PERSON_ENDPOINT,
+        "client_type": "oidc_device_code", "auth_server": "https://login.planet.com/", "token_endpoint": USER_ENDPOINT,
         "client_id": client_id, "scopes": ["planet", "offline_access"],
     })
 }
@@ -57,7 +57,7 @@ impl Home {
 
     /// Returns the path of a file in the directory of the user's profile.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.path().join(".planet").join(PERSON).join(name)
+        self.path().join(".planet").join(USER_PROFILE).join(name)
     }
 
     pub fn token_file(&self) -> PathBuf {
@@ -69,7 +69,7 @@ impl Home {
     }
 
     /// Returns the path of the M2M client's token file.
-    pub fn machine_file(&self) -> PathBuf {
+    pub fn m2m_token_file(&self) -> PathBuf {
         self.path().join(".planet").join(format!("planet-m2m-{CLIENT_ID}")).join("token.json")
     }
 
@@ -92,19 +92,19 @@ impl Home {
     }
 
     /// Opens the user's session as another process would: it shares nothing but the files.
-    pub fn person(&self) -> Session {
-        person(&self.options())
+    pub fn user(&self) -> Session {
+        user(&self.options())
     }
 
     /// The same on a disk whose steps the test controls.
-    pub fn person_on(&self, disk: &Arc<ScriptedDisk>) -> Session {
+    pub fn user_on(&self, disk: &Arc<ScriptedDisk>) -> Session {
         let mut options = self.options();
         options.runtime.disk = Some(disk.clone());
-        person(&options)
+        user(&options)
     }
 
-    pub fn machine(&self) -> Session {
-        machine(&self.options())
+    pub fn m2m(&self) -> Session {
+        m2m(&self.options())
     }
 
     /// Writes what a login with Planet's SDK a moment ago would have written, with these changes;
@@ -128,7 +128,7 @@ impl Home {
         self.tokens()["refresh_token"].as_str().unwrap().to_owned()
     }
 
-    pub fn memo(&self) -> Value {
+    pub fn failure_record(&self) -> Value {
         read_json(&self.failure_record_file())
     }
 
@@ -174,20 +174,16 @@ pub fn seeded(changes: &Value) -> Value {
     members
 }
 
-pub fn person(options: &Options) -> Session {
-    person_as(PERSON_CLIENT, options)
+pub fn user(options: &Options) -> Session {
+    user_as(USER_CLIENT, options)
 }
 
 /// Opens a session of another client in the same profile.
-pub fn person_as(client_id: &str, options: &Options) -> Session {
+pub fn user_as(client_id: &str, options: &Options) -> Session {
     let options = options
         .clone()
-        .with(|it| it.profile = options.storage.is_none().then(|| PERSON.to_owned()));
-    Session::from_client_config(&person_config(client_id).to_string(), &options).unwrap()
-}
-
-pub fn machine(options: &Options) -> Session {
-    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, options).unwrap()
+        .with(|it| it.profile = options.storage.is_none().then(|| USER_PROFILE.to_owned()));
+    Session::from_client_config(&user_config(client_id).to_string(), &options).unwrap()
 }
 
 /// Returns the token as text, or the error as text.
@@ -374,7 +370,7 @@ impl Planet {
         assert_eq!(
             self.tokens()["refresh_token"],
             family["refresh_token"],
-            "the file holds the one that is good"
+            "the file holds the valid one"
         );
     }
 }
@@ -439,7 +435,7 @@ impl Storage for Vault {
     }
 
     fn save(&self, text: Option<&planetkey::secret::Secret>) -> planetkey::Result<()> {
-        self.called(if text.is_some() { "save" } else { "forget" })?;
+        self.called(if text.is_some() { "save" } else { "delete" })?;
         *self.text.lock().unwrap() = text.map(|text| text.expose().to_owned());
         Ok(())
     }

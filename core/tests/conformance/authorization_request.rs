@@ -49,7 +49,7 @@ fn parameter(attempt: &Attempt, name: &str) -> String {
 }
 
 #[test]
-fn a019_a_code_and_nothing_else_is_asked_for() {
+fn a019_the_response_type_is_code() {
     assert_eq!(parameter(&attempt(&["planet"], &[]).unwrap(), "response_type"), "code");
     // No parameter of a configuration can select another flow or another way to return the
     // response.
@@ -82,7 +82,7 @@ fn a019_a_code_and_nothing_else_is_asked_for() {
 }
 
 #[test]
-fn a020_every_login_has_a_challenge_and_every_client_sends_the_verifier() {
+fn a020_every_login_uses_pkce() {
     for (client, _) in clients() {
         let wire = Wire::new();
         let attempt = attempt(&["planet"], &[]).unwrap();
@@ -135,7 +135,7 @@ fn a022_a_verifier_holds_256_random_bits() {
 
 /// RFC 7636, appendix B.
 #[test]
-fn a023_the_vector_of_the_standard() {
+fn a023_the_challenge_matches_the_vector_of_rfc_7636() {
     let octets = [
         116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37,
         77, 105, 214, 191, 240, 91, 88, 5, 88, 83, 132, 141, 121,
@@ -146,7 +146,7 @@ fn a023_the_vector_of_the_standard() {
 }
 
 #[test]
-fn a024_the_method_is_s256_also_after_an_error() {
+fn a024_the_challenge_method_is_s256_also_after_an_error() {
     assert_eq!(METHOD, "S256");
     let wire = Wire::new();
     let first = attempt(&["planet"], &[]).unwrap();
@@ -177,7 +177,7 @@ fn a025_every_attempt_has_its_own_state_nonce_and_verifier() {
 }
 
 #[test]
-fn a026_a_state_holds_128_random_bits_and_more() {
+fn a026_a_state_holds_at_least_128_random_bits() {
     let random = Recorded::default();
     let attempt = attempt_at("https://as.example/", &[], &[], &random).unwrap();
     let asked = random.0.lock().unwrap().clone();
@@ -189,7 +189,7 @@ fn a026_a_state_holds_128_random_bits_and_more() {
 }
 
 #[test]
-fn a028_scopes_are_sent_as_asked() {
+fn a028_scopes_are_sent_as_given() {
     let attempt = attempt(&["planet", "openid", "Case:Kept", "offline_access"], &[]).unwrap();
     assert_eq!(parameter(&attempt, "scope"), "planet openid Case:Kept offline_access");
     for wrong in ["two words", "", "quote\"", "back\\slash", "ümlaut"] {
@@ -199,7 +199,7 @@ fn a028_scopes_are_sent_as_asked() {
 }
 
 #[test]
-fn a030_the_endpoints_own_query_is_kept() {
+fn a030_the_query_of_the_endpoint_is_preserved() {
     for (query, kept) in [("?tenant=a%20b&flag", "tenant=a%20b&flag&"), ("?", ""), ("", "")] {
         let attempt = attempt_at(
             &format!("https://as.example/authorize{query}"),

@@ -4,7 +4,7 @@ use crate::common::*;
 use planetkey::clock::SystemRandom;
 use planetkey::credential::TokenSet;
 use planetkey::http::TransportFailure;
-use planetkey::oauth::authorization_code::{Attempt, Parameters, Response, redeem};
+use planetkey::oauth::authorization_code::{Attempt, AuthorizationResponse, Parameters, redeem};
 use planetkey::secret::Secret;
 use planetkey::{Error, Reason, Result, Status};
 
@@ -37,26 +37,26 @@ fn query(attempt: &Attempt, parameters: &[(&str, &str)]) -> String {
     query.finish()
 }
 
-fn code(response: Response) -> String {
+fn code(response: AuthorizationResponse) -> String {
     match response {
-        Response::Code(code) => code.expose().to_owned(),
+        AuthorizationResponse::Code(code) => code.expose().to_owned(),
         other => panic!("{other:?}"),
     }
 }
 
-fn refused(response: Response) -> Error {
+fn refused(response: AuthorizationResponse) -> Error {
     match response {
-        Response::Refused(error) => error,
+        AuthorizationResponse::Refused(error) => error,
         other => panic!("{other:?}"),
     }
 }
 
-fn is_not_ours(response: &Response) -> bool {
-    matches!(response, Response::NotOurs(_))
+fn is_not_ours(response: &AuthorizationResponse) -> bool {
+    matches!(response, AuthorizationResponse::NotOurs(_))
 }
 
 #[test]
-fn a044_the_state_comes_first() {
+fn a044_the_state_is_checked_first() {
     let attempt = attempt();
     let state = sent(&attempt, "state");
     let half = &state[..state.len() / 2];
@@ -114,7 +114,7 @@ fn a044_the_state_comes_first() {
 }
 
 #[test]
-fn a045_an_issuer_that_is_there_must_be_ours() {
+fn a045_the_issuer_of_a_response_must_match() {
     let attempt = attempt();
     for required in [false, true] {
         let ours = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", ISSUER)]);
@@ -142,7 +142,7 @@ fn a045_an_issuer_that_is_there_must_be_ours() {
 }
 
 #[test]
-fn a046_an_announced_issuer_that_is_missing_is_refused() {
+fn a046_a_missing_announced_issuer_is_refused() {
     let attempt = attempt();
     for iss in [None, Some("")] {
         let parameters: Vec<_> = [("code", "c"), ("state", "STATE")]
@@ -160,7 +160,7 @@ fn a046_an_announced_issuer_that_is_missing_is_refused() {
 }
 
 #[test]
-fn a047_an_issuer_that_nobody_announced_is_compared_all_the_same() {
+fn a047_an_issuer_that_was_not_announced_is_compared_too() {
     let attempt = attempt();
     let theirs =
         query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", "https://evil.example")]);
@@ -171,7 +171,7 @@ fn a047_an_issuer_that_nobody_announced_is_compared_all_the_same() {
 }
 
 #[test]
-fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
+fn a048_an_error_counts_only_with_state_and_issuer() {
     let attempt = attempt();
     let error = |parameters: &[(&str, &str)], required| {
         attempt.response(&query(&attempt, parameters), ISSUER, required)
@@ -181,7 +181,11 @@ fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
         &[("error", "access_denied"), ("state", "STATE"), ("iss", "https://evil.example")],
         false,
     ));
-    assert_eq!((mixed.status(), mixed.oauth_error()), (Status::Protocol, None), "nobody said no");
+    assert_eq!(
+        (mixed.status(), mixed.oauth_error()),
+        (Status::Protocol, None),
+        "no refusal was received"
+    );
     assert_eq!(
         refused(error(&[("error", "access_denied"), ("state", "STATE")], true)).status(),
         Status::Protocol
@@ -216,7 +220,7 @@ fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
 
 /// RFC 6749 3.1: a repeated parameter is invalid even if one of its values is the right state.
 #[test]
-fn parameters_that_come_twice_make_a_response_invalid() {
+fn duplicate_parameters_make_a_response_invalid() {
     let attempt = attempt();
     for name in ["state", "code", "iss", "error", "error_description"] {
         for again in ["STATE", "other", ""] {
@@ -253,7 +257,7 @@ fn parameters_that_come_twice_make_a_response_invalid() {
 }
 
 fn exchange(wire: &Wire, attempt: &Attempt) -> Result<TokenSet> {
-    let code = Secret::from("CODE-THAT-NOBODY-MAY-SEE");
+    let code = Secret::from("CODE-THAT-MUST-BE-HIDDEN");
     redeem(
         &wire.call(),
         &endpoint("token"),
@@ -306,18 +310,18 @@ fn a049_a_code_is_sent_once() {
 }
 
 #[test]
-fn a050_the_redirect_uri_is_the_one_of_the_request() {
+fn a050_both_requests_have_the_same_redirect_uri() {
     let (wire, attempt) = (Wire::new(), attempt());
     exchange(&wire, &attempt).unwrap();
     let seen = &wire.fake.seen()[0];
     assert_eq!(seen.field("redirect_uri").as_deref(), Some(REDIRECT));
     assert_eq!(sent(&attempt, "redirect_uri"), REDIRECT);
     assert_eq!(seen.field("grant_type").as_deref(), Some("authorization_code"));
-    assert_eq!(seen.field("scope"), None, "what was granted is not asked for again");
+    assert_eq!(seen.field("scope"), None, "a granted scope is not requested again");
 }
 
 #[test]
-fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
+fn a051_the_verifier_is_sent_with_the_code_and_neither_is_shown() {
     let logs = logs();
     let wire = Wire::new();
     let attempt = attempt();
@@ -327,10 +331,10 @@ fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
     let first = exchange(&wire, &attempt).unwrap_err();
     exchange(&wire, &attempt).unwrap();
     let seen = wire.fake.seen();
-    assert_eq!(seen[0].field("code").as_deref(), Some("CODE-THAT-NOBODY-MAY-SEE"));
+    assert_eq!(seen[0].field("code").as_deref(), Some("CODE-THAT-MUST-BE-HIDDEN"));
     let verifier = seen[0].field("code_verifier").unwrap();
     let response = attempt.response(
-        &query(&attempt, &[("state", "STATE"), ("code", "CODE-THAT-NOBODY-MAY-SEE")]),
+        &query(&attempt, &[("state", "STATE"), ("code", "CODE-THAT-MUST-BE-HIDDEN")]),
         ISSUER,
         false,
     );
@@ -339,14 +343,14 @@ fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
-    for secret in ["CODE-THAT-NOBODY-MAY-SEE", &verifier, &sent(&attempt, "state")] {
+    for secret in ["CODE-THAT-MUST-BE-HIDDEN", &verifier, &sent(&attempt, "state")] {
         assert_eq!(logs.with(log::Level::Trace, secret), Vec::<String>::new());
     }
 }
 
 /// A login whose access token cannot be used has failed, whatever else the response contains.
 #[test]
-fn an_unusable_access_token_is_no_login() {
+fn an_unusable_access_token_fails_the_login() {
     let wire = Wire::new();
     wire.fake.answers(token(
         &serde_json::json!({"access_token": "two words", "refresh_token": "r", "expires_in": 60}),

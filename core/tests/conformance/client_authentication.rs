@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use planetkey::clock::{ManualClock, SystemRandom};
 use planetkey::http::Form;
 use planetkey::oauth::client_authentication::{ClientAuthentication, PrivateKey};
-use planetkey::oauth::client_credentials::Grant;
+use planetkey::oauth::client_credentials::ClientCredentialsRequest;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::secret::Secret;
 use planetkey::{Options, Runtime, Session, Status};
@@ -57,7 +57,7 @@ fn request(config: &str) -> Seen {
 }
 
 #[test]
-fn a069_basic_encodes_id_and_secret_as_forms_first() {
+fn a069_basic_form_encodes_id_and_secret_first() {
     let (id, secret) = ("my client:ü", "100% +&=:/ä");
     let seen = request(&config(
         &json!({"client_id": id, "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"}),
@@ -78,7 +78,7 @@ fn a069_basic_encodes_id_and_secret_as_forms_first() {
 }
 
 #[test]
-fn a070_exactly_one_way_of_authentication_per_request() {
+fn a070_exactly_one_authentication_method_per_request() {
     let configs = [
         config(&json!({"token_endpoint_auth_method": "client_secret_basic"})),
         config(&json!({"token_endpoint_auth_method": "client_secret_post"})),
@@ -106,7 +106,7 @@ fn a070_exactly_one_way_of_authentication_per_request() {
 }
 
 #[test]
-fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
+fn a071_the_secret_is_in_the_body_only_if_configured_or_basic_is_not_offered() {
     let secret = Secret::from(CLIENT_SECRET);
     let method = |configured: Option<&str>, supported: Option<&[&str]>| {
         let supported = supported
@@ -142,7 +142,7 @@ fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
 
 /// The metadata of a server over real sockets decides: if Basic is offered, it is used.
 #[test]
-fn a071_metadata_decides_for_a_server_that_is_not_built_in() {
+fn a071_metadata_decides_the_method_of_other_servers() {
     let simulator = simulator();
     let settings = simulator.settings();
     for (methods, basic) in [
@@ -194,7 +194,7 @@ fn assertion(config: &str, public: &str, audience: &str) -> (jsonwebtoken::Heade
 }
 
 #[test]
-fn a073_claims_of_the_assertion() {
+fn a073_the_assertion_has_the_required_claims() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..3 {
         let (_, claims) = assertion(&with_key(RSA, &json!({})), RSA_PUBLIC, ENDPOINT);
@@ -215,7 +215,7 @@ fn a073_claims_of_the_assertion() {
 }
 
 #[test]
-fn a074_the_key_decides_the_algorithm() {
+fn a074_the_type_of_the_key_decides_the_algorithm() {
     let (header, _) = assertion(&with_key(RSA, &json!({"kid": "key-1"})), RSA_PUBLIC, ENDPOINT);
     assert_eq!((header.alg, header.kid.as_deref()), (Algorithm::RS256, Some("key-1")));
     let (header, _) = assertion(&with_key(EC, &json!({})), EC_PUBLIC, ENDPOINT);
@@ -246,17 +246,17 @@ fn a074_a_server_accepts_both_kinds_of_key() {
 }
 
 #[test]
-fn a075_invalid_client_is_permanent_and_names_the_client_only() {
+fn a075_invalid_client_is_permanent_and_names_the_client_id() {
     let simulator = simulator();
     let options = simulator_options(&simulator);
-    let session = Session::from_m2m("nobody-a075", CLIENT_SECRET, &options).unwrap();
+    let session = Session::from_m2m("client-a075", CLIENT_SECRET, &options).unwrap();
     for _ in 0..20 {
         let error = session.access_token().unwrap_err();
         assert_eq!(
             (error.status(), error.oauth_error(), error.http_status()),
             (Status::Misconfigured, Some("invalid_client"), Some(401))
         );
-        assert!(error.message().contains("nobody-a075"), "{error}");
+        assert!(error.message().contains("client-a075"), "{error}");
         assert!(!format!("{error:?}").contains(CLIENT_SECRET));
         assert!(!error.retryable());
     }
@@ -297,12 +297,15 @@ fn a076_client_credentials_are_refused_to_public_clients() {
     .unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument);
     let public = ClientAuthentication::None { client_id: CLIENT_ID.to_owned() };
-    assert_eq!(Grant::default().check(&public).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(
+        ClientCredentialsRequest::default().check(&public).unwrap_err().status(),
+        Status::InvalidArgument
+    );
     assert_eq!(fake.count(), 0);
 }
 
 #[test]
-fn a077_secrets_are_read_and_never_written() {
+fn a077_client_secrets_are_read_and_never_written() {
     let home = tempfile::tempdir().unwrap();
     let key = home.path().join("key.pem");
     std::fs::write(&key, EC).unwrap();

@@ -3,14 +3,14 @@
 use crate::common::*;
 use planetkey::clock::Monotonic;
 use planetkey::credential::TokenSet;
-use planetkey::http::{Method, Response, TransportFailure};
+use planetkey::http::{HttpMethod, Response, TransportFailure};
 use planetkey::oauth::device_code::{DeviceAuthorization, Poll, Schedule, authorize, parse, poll};
 use planetkey::secret::Secret;
 use planetkey::{Error, Reason, Result, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const DEVICE_CODE: &str = "DEVICE-CODE-THAT-NOBODY-MAY-SEE";
+const DEVICE_CODE: &str = "DEVICE-CODE-THAT-MUST-BE-HIDDEN";
 
 /// Returns a device authorization response with these changes; `null` removes a member.
 fn document(changes: &Value) -> Value {
@@ -59,7 +59,7 @@ fn ask(wire: &Wire) -> Result<Poll> {
 }
 
 #[test]
-fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
+fn a078_the_client_authenticates_as_at_the_token_endpoint() {
     for (client, proof) in clients() {
         let wire = Wire::new();
         wire.fake.answers(json_answer(200, &document(&json!({}))));
@@ -71,7 +71,7 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
         poll(&wire.call(), &endpoint("token"), &client, &Secret::from(DEVICE_CODE), &wanted)
             .unwrap();
         for seen in wire.fake.seen() {
-            assert_eq!(seen.method, Method::Post);
+            assert_eq!(seen.method, HttpMethod::Post);
             match proof {
                 "Basic" => assert!(seen.authorization.unwrap().starts_with("Basic ")),
                 field => assert!(
@@ -110,7 +110,7 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
 }
 
 #[test]
-fn a079_the_required_members_and_the_old_name() {
+fn a079_required_members_are_checked_and_the_old_name_is_accepted() {
     let all = read(&json!({})).unwrap();
     assert_eq!(
         (
@@ -217,7 +217,7 @@ fn a081_the_interval_counts_from_the_end_of_a_poll() {
 }
 
 #[test]
-fn a082_pending_keeps_the_interval() {
+fn a082_authorization_pending_does_not_change_the_interval() {
     assert!(matches!(asked(oauth_error(400, "authorization_pending")), Ok(Poll::Pending)));
     let mut schedule = schedule(7);
     for number in 1..10 {
@@ -227,7 +227,7 @@ fn a082_pending_keeps_the_interval() {
 }
 
 #[test]
-fn a083_slow_down_adds_five_seconds_for_good() {
+fn a083_slow_down_adds_five_seconds_permanently() {
     let smaller = json!({"error": "slow_down", "interval": 1});
     assert!(matches!(asked(json_answer(400, &smaller)), Ok(Poll::SlowDown)));
     let mut schedule = schedule(5);
@@ -257,7 +257,7 @@ fn unreachable(retry_after_ms: Option<u64>) -> Poll {
 }
 
 #[test]
-fn a084_while_nothing_answers_it_is_asked_less_often() {
+fn a084_an_unreachable_server_is_polled_less_often() {
     for failure in [
         TransportFailure::TimedOut(true),
         TransportFailure::TimedOut(false),
@@ -336,7 +336,7 @@ fn a085_any_other_error_ends_the_polling() {
 }
 
 #[test]
-fn a086_the_end_is_on_the_monotonic_clock() {
+fn a086_the_expiry_is_on_the_monotonic_clock() {
     let authorization = read(&json!({"expires_in": 600})).unwrap();
     let mut schedule = Schedule::new(&authorization, at(5_000));
     assert_eq!(schedule.expires(), at(605_000));
@@ -350,7 +350,7 @@ fn a086_the_end_is_on_the_monotonic_clock() {
 
 /// The error is final and says what the user must do. No new device authorization starts by itself.
 #[test]
-fn a087_an_expired_code_is_not_replaced_by_itself() {
+fn a087_an_expired_code_is_not_replaced_automatically() {
     let wire = Wire::new();
     wire.fake.answers(oauth_error(400, "expired_token"));
     let error = ask(&wire).unwrap_err();
@@ -368,7 +368,7 @@ fn a088_there_is_always_a_user_code_to_show() {
 }
 
 #[test]
-fn a089_what_is_shown_is_https_and_looks_like_what_it_is() {
+fn a089_a_shown_address_is_https_in_printable_ascii() {
     let wrong = [
         "http://as.example/device",
         "javascript:alert(1)",
@@ -438,7 +438,7 @@ fn a090_a_device_code_is_a_secret() {
 }
 
 #[test]
-fn a091_retry_after_is_a_lower_bound() {
+fn a091_retry_after_is_the_shortest_wait() {
     let Ok(Poll::Unreachable { retry_after: Some(THIRTY_SECONDS), error }) =
         asked(busy(503, Some("30")))
     else {

@@ -3,7 +3,7 @@
 use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::deployment::Deployment;
-use planetkey::http::Method;
+use planetkey::http::HttpMethod;
 use planetkey::oauth::metadata;
 use planetkey::{Reason, Session, Status};
 use serde_json::{Value, json};
@@ -33,13 +33,13 @@ fn fetch(wire: &Wire, issuer: &str) -> planetkey::Result<metadata::Metadata> {
 }
 
 #[test]
-fn a011_both_forms_of_the_address_for_an_issuer_with_a_path() {
+fn a011_both_metadata_urls_of_an_issuer_with_a_path() {
     let wire = Wire::new();
     wire.fake.answers(answer(404, "text/html", "not here")).answers(json_answer(200, &document()));
     assert_eq!(fetch(&wire, ISSUER).unwrap().token_endpoint, Some(format!("{ISSUER}/token")));
-    let seen: Vec<(Method, String)> =
+    let seen: Vec<(HttpMethod, String)> =
         wire.fake.seen().into_iter().map(|seen| (seen.method, seen.url)).collect();
-    assert_eq!(seen, [(Method::Get, OPENID.to_owned()), (Method::Get, OAUTH.to_owned())]);
+    assert_eq!(seen, [(HttpMethod::Get, OPENID.to_owned()), (HttpMethod::Get, OAUTH.to_owned())]);
     // Without a path the two URLs differ in their names alone. A slash at the end is not a path.
     for issuer in ["https://as.example", "https://as.example/"] {
         let urls = metadata::well_known_urls(issuer, false).unwrap().map(String::from);
@@ -52,7 +52,7 @@ fn a011_both_forms_of_the_address_for_an_issuer_with_a_path() {
 }
 
 #[test]
-fn a012_the_issuer_must_be_the_same_byte_for_byte() {
+fn a012_the_issuer_must_be_equal_byte_for_byte() {
     let others = [
         "https://as.example/realms/planet/",
         "https://as.example/realms/Planet",
@@ -75,7 +75,7 @@ fn a012_the_issuer_must_be_the_same_byte_for_byte() {
             "{issuer}"
         );
         assert!(error.message().contains(ISSUER), "{error}");
-        assert_eq!(wire.fake.count(), 1, "what one form says is not asked for in the other");
+        assert_eq!(wire.fake.count(), 1, "an endpoint of one form is not requested in the other");
     }
 }
 
@@ -95,7 +95,7 @@ fn a013_an_issuer_is_https_without_query_and_fragment() {
 }
 
 #[test]
-fn a014_without_a_word_about_authentication_it_is_basic() {
+fn a014_basic_is_the_default_authentication_method() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     fake.answers(json_answer(200, &document()));
     let session =
@@ -121,12 +121,12 @@ fn a015_configured_endpoints_need_no_metadata() {
 
 /// Metadata is read once a day, and an old copy is used if the server fails.
 #[test]
-fn a016_metadata_is_cached_with_a_bound() {
+fn a016_metadata_is_cached_for_a_limited_time() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let session =
         Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
     let metadata_requests =
-        || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
+        || fake.seen().into_iter().filter(|seen| seen.method == HttpMethod::Get).count();
     fake.answers(json_answer(200, &document()));
     for _ in 0..20 {
         session.refresh().unwrap();
@@ -166,7 +166,7 @@ fn i10_17_a_token_endpoint_that_moved_is_found_again() {
     let session =
         Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
     let metadata_requests =
-        || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
+        || fake.seen().into_iter().filter(|seen| seen.method == HttpMethod::Get).count();
     fake.answers(json_answer(200, &document()));
     session.refresh().unwrap();
     clock.advance(Duration::from_secs(3600));
@@ -191,7 +191,7 @@ fn i10_17_a_token_endpoint_that_moved_is_found_again() {
 }
 
 #[test]
-fn i10_17_an_endpoint_that_only_the_rfc_8414_document_names_is_found() {
+fn i10_17_an_endpoint_named_only_in_the_rfc_8414_document_is_found() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let session =
         Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::http::Method;
+use planetkey::http::HttpMethod;
 use planetkey::oauth::metadata;
 use planetkey::{Reason, Session, Status};
 use planetkey_simulator::Simulator;
@@ -109,7 +109,7 @@ fn a002_certificate_and_host_name_are_verified() {
 }
 
 #[test]
-fn a003_token_requests_are_posted_forms_in_utf8() {
+fn a003_token_requests_are_post_forms_in_utf8() {
     let simulator = simulator();
     let client = json!({"client_id": "Größe & Co=1", "client_secret": "pässwörd +%"});
     simulator.register_client(&client).unwrap();
@@ -218,12 +218,12 @@ fn a007_redirects_of_the_token_endpoint_are_not_followed() {
         );
         assert!(error.message().contains("redirects to 127.0.0.1"), "{error}");
     }
-    assert_eq!(simulator.count("planet_api").unwrap(), 0, "the secret went elsewhere");
+    assert_eq!(simulator.count("planet_api").unwrap(), 0, "the secret was sent to another host");
     assert_eq!(simulator.count("m2m.token").unwrap(), 5, "no second try");
 }
 
 #[test]
-fn a008_json_is_asked_for_and_anything_else_is_an_error_without_the_body() {
+fn a008_a_response_that_is_not_json_is_an_error_without_its_body() {
     let logs = logs();
     let simulator = simulator();
     let page = "<html>a page with a SECRET-IN-BODY-a008</html>";
@@ -304,6 +304,6 @@ fn a010_a_server_with_another_name_gets_no_secret() {
     assert_eq!(seen.len(), 1);
     assert_eq!(
         (seen[0].method, seen[0].body.as_str(), &seen[0].authorization),
-        (Method::Get, "", &None)
+        (HttpMethod::Get, "", &None)
     );
 }

@@ -4,7 +4,7 @@ use crate::common::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
-use planetkey::http::Method;
+use planetkey::http::HttpMethod;
 use planetkey::oauth::id_token::{Claims, Expected, LEEWAY_S, Verification, unknown_key, verify};
 use planetkey::oauth::jose::Algorithm;
 use planetkey::oauth::jwks::{self, Jwks};
@@ -53,7 +53,7 @@ fn with_claims(changes: &Value, expected: &Expected<'_>) -> Result<Verification>
 }
 
 #[test]
-fn a103_issuer_audience_and_authorized_party() {
+fn a103_issuer_audience_and_authorized_party_are_checked() {
     let claims = valid(with_claims(&json!({}), &expected()));
     assert_eq!((claims.subject(), &claims.0["email"]), (SUBJECT, &json!("someone@example.com")));
     for issuer in [
@@ -97,7 +97,7 @@ fn a103_issuer_audience_and_authorized_party() {
 }
 
 #[test]
-fn a104_the_nonce_is_the_one_that_was_sent() {
+fn a104_the_nonce_must_match() {
     for nonce in [json!("another"), json!(""), Value::Null, json!(5), json!([NONCE])] {
         assert_eq!(
             refused(with_claims(&json!({ "nonce": nonce }), &expected())),
@@ -112,7 +112,7 @@ fn a104_the_nonce_is_the_one_that_was_sent() {
 }
 
 #[test]
-fn a105_times_within_a_minute_and_none_missing() {
+fn a105_times_are_required_and_checked_within_a_minute() {
     assert_eq!(LEEWAY_S, 60);
     for (name, value, wanted) in [
         ("exp", json!(NOW - 59), None),
@@ -149,7 +149,7 @@ fn a105_times_within_a_minute_and_none_missing() {
 }
 
 #[test]
-fn a106_the_algorithm_is_agreed_on_and_the_key_keeps_its_type() {
+fn a106_the_algorithm_must_be_accepted_and_match_the_key() {
     let (rsa, ec) = (Signer::rsa("rsa"), Signer::ec("ec"));
     let both = keys(&[&rsa.jwk, &ec.jwk]);
     let claims = id_claims(&json!({}));
@@ -227,7 +227,7 @@ fn a106_the_algorithm_is_agreed_on_and_the_key_keeps_its_type() {
 }
 
 #[test]
-fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
+fn every_algorithm_verifies_only_its_own_signatures() {
     use jsonwebtoken::Algorithm as Known;
     let signers = [
         (Signer::rsa("k").with_algorithm(Known::RS384), Algorithm::Rs384),
@@ -262,7 +262,7 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
 }
 
 #[test]
-fn a107_an_unknown_key_is_asked_for_and_a_nameless_one_must_be_alone() {
+fn a107_an_unknown_key_is_requested_and_without_a_key_id_there_must_be_one_key() {
     let (first, second) = (Signer::rsa("first"), Signer::other_rsa("second"));
     let claims = id_claims(&json!({}));
     let (one, two) = (keys(&[&first.jwk]), keys(&[&first.jwk, &second.jwk]));
@@ -301,7 +301,7 @@ fn a107_an_unknown_key_is_asked_for_and_a_nameless_one_must_be_alone() {
 }
 
 #[test]
-fn a108_keys_for_something_else_are_never_used() {
+fn a108_keys_for_other_uses_are_never_used() {
     let signer = Signer::rsa("key");
     let token = signer.sign(&id_claims(&json!({})));
     let changed = |changes: &Value| {
@@ -373,7 +373,7 @@ fn a108_keys_for_something_else_are_never_used() {
 }
 
 #[test]
-fn a109_userinfo_is_about_the_same_person() {
+fn a109_userinfo_must_be_about_the_same_user() {
     let wire = Wire::new();
     let ask = || userinfo::request(&wire.call(), &endpoint("userinfo"), &Secret::from("access-1"));
     wire.fake.answers(json_answer(200, &json!({"sub": SUBJECT, "name": "Some One"})));
@@ -381,11 +381,11 @@ fn a109_userinfo_is_about_the_same_person() {
     let seen = &wire.fake.seen()[0];
     assert_eq!(
         (seen.method, seen.authorization.as_deref(), seen.body.as_str()),
-        (Method::Get, Some("Bearer access-1"), "")
+        (HttpMethod::Get, Some("Bearer access-1"), "")
     );
     assert!(!seen.url.contains("access-1"));
     userinfo::check_subject(&members, SUBJECT).unwrap();
-    for other in ["person-2", "", "PERSON-1", "person-1 "] {
+    for other in ["user-2", "", "USER-1", "user-1 "] {
         assert_eq!(
             reason(&userinfo::check_subject(&members, other).unwrap_err()),
             "bad_subject",
@@ -429,7 +429,7 @@ fn a109_userinfo_is_about_the_same_person() {
 }
 
 #[test]
-fn what_is_no_token_is_malformed() {
+fn text_that_is_not_a_token_is_malformed() {
     let signer = Signer::rsa("key");
     let set = keys(&[&signer.jwk]);
     let good = signer.sign(&id_claims(&json!({})));
@@ -456,13 +456,13 @@ fn what_is_no_token_is_malformed() {
         );
     }
     let claims = valid(verify(&good, &set, &expected()));
-    assert!(!format!("{claims:?}").contains("someone"), "a person is not shown");
+    assert!(!format!("{claims:?}").contains("someone"), "the user is not shown");
     let error = verify(&format!("{good}x"), &set, &expected()).unwrap_err();
     assert!(!format!("{error:?}").contains(parts[1]), "{error}");
 }
 
 #[test]
-fn a_key_set_is_fetched() {
+fn a_key_set_is_requested() {
     let wire = Wire::new();
     let signer = Signer::rsa("key");
     wire.fake.answers(busy(503, None)).answers(answer(
@@ -475,7 +475,7 @@ fn a_key_set_is_fetched() {
     assert_eq!(wire.fake.seen()[1].url, endpoint("jwks").as_str());
     assert_eq!(
         (wire.fake.seen()[1].method, &wire.fake.seen()[1].authorization),
-        (Method::Get, &None)
+        (HttpMethod::Get, &None)
     );
     wire.fake.answers(answer(404, "text/html", "no"));
     assert_eq!(fetch().unwrap_err().status(), Status::Protocol);

@@ -1,37 +1,40 @@
 //! Revocation and introspection: assertions 110 to 113 and 115. Logout is tested in `login`.
 
 use crate::common::*;
-use planetkey::http::{Method, Response, TransportFailure};
+use planetkey::http::{HttpMethod, Response, TransportFailure};
 use planetkey::oauth::introspection::{Introspection, introspect};
-use planetkey::oauth::revocation::{Revocation, revoke};
+use planetkey::oauth::revocation::{TokenRevocation, revoke};
 use planetkey::secret::Secret;
 use planetkey::{Result, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const TOKEN: &str = "TOKEN-THAT-NOBODY-MAY-SEE";
+const TOKEN: &str = "TOKEN-THAT-MUST-BE-HIDDEN";
 
-fn end(wire: &Wire) -> Result<Revocation> {
+fn end(wire: &Wire) -> Result<TokenRevocation> {
     let token = Secret::from(TOKEN);
     revoke(&wire.call(), &endpoint("revoke"), &public_client(), &token, "refresh_token")
 }
 
-fn answered(response: Response) -> Result<Revocation> {
+fn answered(response: Response) -> Result<TokenRevocation> {
     let wire = Wire::new();
     wire.fake.always(move |_| Ok(response.clone()));
     end(&wire)
 }
 
 #[test]
-fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
+fn a110_a_revocation_sends_the_token_type_and_authenticates_the_client() {
     for (client, proof) in clients() {
         let wire = Wire::new();
         wire.fake.answers(answer(200, "text/plain", ""));
         let token = Secret::from(TOKEN);
         let outcome = revoke(&wire.call(), &endpoint("revoke"), &client, &token, "refresh_token");
-        assert!(matches!(outcome, Ok(Revocation::Revoked)));
+        assert!(matches!(outcome, Ok(TokenRevocation::Revoked)));
         let seen = &wire.fake.seen()[0];
-        assert_eq!((seen.method, seen.url.as_str()), (Method::Post, endpoint("revoke").as_str()));
+        assert_eq!(
+            (seen.method, seen.url.as_str()),
+            (HttpMethod::Post, endpoint("revoke").as_str())
+        );
         assert_eq!(seen.field("token").as_deref(), Some(TOKEN));
         assert_eq!(seen.field("token_type_hint").as_deref(), Some("refresh_token"));
         match proof {
@@ -49,13 +52,13 @@ fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
     };
     let place = format!("{}oauth/revoke", simulator.user_issuer()).parse().unwrap();
     let outcome = revoke(&call_over(&http), &place, &client, &token, "refresh_token");
-    assert!(matches!(outcome, Ok(Revocation::Revoked)), "{outcome:?}");
+    assert!(matches!(outcome, Ok(TokenRevocation::Revoked)), "{outcome:?}");
     assert_eq!(simulator.session_of(token.expose()).unwrap()["revoked"], json!("revocation"));
 }
 
 /// The server returns the same for a token that it does not know.
 #[test]
-fn a111_200_is_success_whatever_it_says() {
+fn a111_a_revocation_with_status_200_is_success() {
     for response in [
         answer(200, "text/html", "<html>done"),
         answer(200, "application/json", "{"),
@@ -63,21 +66,24 @@ fn a111_200_is_success_whatever_it_says() {
         Response { media_type: None, ..answer(200, "", "") },
         answer(204, "text/plain", ""),
     ] {
-        assert!(matches!(answered(response), Ok(Revocation::Revoked)));
+        assert!(matches!(answered(response), Ok(TokenRevocation::Revoked)));
     }
 }
 
 #[test]
-fn a112_a_server_in_trouble_leaves_the_token_alive() {
-    let Ok(Revocation::Unknown(error)) = answered(busy(503, Some("3600"))) else {
-        panic!("nobody knows")
+fn a112_after_a_server_error_the_token_counts_as_valid() {
+    let Ok(TokenRevocation::Unknown(error)) = answered(busy(503, Some("3600"))) else {
+        panic!("unknown is expected")
     };
     assert_eq!(
         (error.status(), error.retry_after(), error.http_status()),
         (Status::Unavailable, Some(Duration::from_millis(3_600_000)), Some(503))
     );
     for status in [429, 500, 502, 504] {
-        assert!(matches!(answered(busy(status, None)), Ok(Revocation::Unknown(_))), "{status}");
+        assert!(
+            matches!(answered(busy(status, None)), Ok(TokenRevocation::Unknown(_))),
+            "{status}"
+        );
     }
     for failure in [
         TransportFailure::NotSent("x".into()),
@@ -86,18 +92,19 @@ fn a112_a_server_in_trouble_leaves_the_token_alive() {
     ] {
         let wire = Wire::new();
         wire.fake.always(move |_| Err(failure.clone()));
-        assert!(matches!(end(&wire), Ok(Revocation::Unknown(_))));
+        assert!(matches!(end(&wire), Ok(TokenRevocation::Unknown(_))));
     }
     // The call waits for a short Retry-After, because a second revocation does no harm.
     let wire = Wire::new();
     wire.fake.answers(busy(503, Some("2"))).answers(answer(200, "text/plain", ""));
-    assert!(matches!(end(&wire), Ok(Revocation::Revoked)));
+    assert!(matches!(end(&wire), Ok(TokenRevocation::Revoked)));
     assert_eq!(wire.fake.count(), 2);
 }
 
 #[test]
-fn a113_a_kind_of_token_that_is_not_revoked_is_reported() {
-    let Ok(Revocation::Unsupported(error)) = answered(oauth_error(400, "unsupported_token_type"))
+fn a113_an_unsupported_token_type_is_reported() {
+    let Ok(TokenRevocation::Unsupported(error)) =
+        answered(oauth_error(400, "unsupported_token_type"))
     else {
         panic!("it says so")
     };
@@ -131,7 +138,7 @@ fn ask(wire: &Wire, hint: Option<&str>) -> Result<Introspection> {
 }
 
 #[test]
-fn a115_active_is_true_or_false_and_nothing_is_kept() {
+fn a115_introspection_requires_active_and_caches_nothing() {
     let wire = Wire::new();
     wire.fake.answers(json_answer(200, &json!({"active": true, "sub": SUBJECT, "exp": NOW + 60})));
     let active = ask(&wire, Some("access_token")).unwrap();
@@ -140,8 +147,11 @@ fn a115_active_is_true_or_false_and_nothing_is_kept() {
     wire.fake.answers(json_answer(200, &json!({"active": false})));
     assert!(!ask(&wire, None).unwrap().active);
     let seen = wire.fake.seen();
-    assert_eq!(seen.len(), 2, "the server is asked each time");
-    assert_eq!((seen[0].method, seen[0].field("token").as_deref()), (Method::Post, Some(TOKEN)));
+    assert_eq!(seen.len(), 2, "each call sends a request");
+    assert_eq!(
+        (seen[0].method, seen[0].field("token").as_deref()),
+        (HttpMethod::Post, Some(TOKEN))
+    );
     assert_eq!(seen[0].field("token_type_hint").as_deref(), Some("access_token"));
     assert_eq!(
         (seen[1].field("token_type_hint"), seen[1].field("client_id").as_deref()),

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
+use planetkey::http::{Body, HttpTransport, Request, Response, TransportFailure};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::secret::Secret;
 use planetkey::storage::{Memory, Step, Stored};
@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const PLAYER: &str = "conformance::storage::plays_its_role";
+const PLAYER: &str = "conformance::storage::child_process";
 
 fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
@@ -40,7 +40,7 @@ fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
 
 /// Checked before each step: at no moment can other users read a file.
 #[test]
-fn a116_files_are_their_owners_alone_from_their_creation_on() {
+fn a116_files_are_private_from_their_creation() {
     let home = Home::new();
     let seen: Arc<Mutex<Vec<BTreeMap<PathBuf, u32>>>> = Arc::default();
     let (place, looks) = (home.path().to_owned(), seen.clone());
@@ -50,7 +50,7 @@ fn a116_files_are_their_owners_alone_from_their_creation_on() {
     });
     let mut options = home.options();
     options.runtime.disk = Some(disk.clone());
-    machine(&options).access_token().unwrap();
+    m2m(&options).access_token().unwrap();
     seen.lock().unwrap().push(modes(home.path()));
     let looks = seen.lock().unwrap();
     assert!(disk.steps().starts_with(&[Step::Lock]) && disk.steps().contains(&Step::SyncDirectory));
@@ -78,7 +78,7 @@ fn a116_files_are_their_owners_alone_from_their_creation_on() {
 
 /// The mode does not depend on the umask.
 #[test]
-fn a116_whatever_the_umask_says() {
+fn a116_files_are_private_with_any_umask() {
     let home = Home::new();
     let mut shell = Command::new("sh");
     let player = child(PLAYER, "modes");
@@ -99,11 +99,11 @@ fn a116_whatever_the_umask_says() {
 fn wipes<T: zeroize::ZeroizeOnDrop>() {}
 
 #[test]
-fn a117_no_form_of_printing_shows_a_secret() {
+fn a117_debug_and_display_show_no_secret() {
     wipes::<Secret>();
     let home = Home::new();
     home.seed(&json!({"access_token": "SECRET-access", "refresh_token": "SECRET-refresh", "id_token": "SECRET-id"}));
-    let session = home.person();
+    let session = home.user();
     let header = session.headers(PLANET).unwrap();
     let token = session.access_token().unwrap();
     let members = planetkey::credential::TokenMembers(home.tokens().as_object().unwrap().clone());
@@ -129,7 +129,7 @@ fn a117_no_form_of_printing_shows_a_secret() {
     }
     // Nor does an error about a file that contains a secret.
     std::fs::write(home.token_file(), "{\"refresh_token\": \"SECRET-refresh\"").unwrap();
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert!(
         error.reason() == Some(Reason::Corrupt) && !format!("{error:?}").contains("SECRET"),
         "{error:?}"
@@ -163,13 +163,13 @@ fn a117_secrets_are_wiped_from_memory() {
     assert_eq!(left(&process, &old[..1]), old[..1], "this test can see what is there");
     assert_eq!(process.ask("drop"), "dropped");
     assert_eq!(left(&process, &old), Vec::<String>::new(), "after a session that was read");
-    assert_eq!(process.ask("renew"), "renewed");
+    assert_eq!(process.ask("refresh"), "refreshed");
     assert_eq!(left(&process, &new[..1]), new[..1]);
     assert_eq!(process.ask("drop"), "dropped");
     assert_eq!(
         left(&process, &[&old[..], &new].concat()),
         Vec::<String>::new(),
-        "after a session that was renewed"
+        "after a session that was refreshed"
     );
     process.end();
     assert_eq!(home.refresh_token(), new[1]);
@@ -210,7 +210,7 @@ fn occurrences(pid: u32, wanted: &[u8]) -> usize {
 /// A server that reads its response from a file and stores no copy.
 struct FromFile(PathBuf);
 
-impl Transport for FromFile {
+impl HttpTransport for FromFile {
     fn exchange(&self, _: &Request, _: Duration) -> Result<Response, TransportFailure> {
         Ok(Response {
             body: Body(std::fs::read(&self.0).unwrap()),
@@ -220,7 +220,7 @@ impl Transport for FromFile {
 }
 
 #[test]
-fn plays_its_role() {
+fn child_process() {
     let Some(role) = role() else { return };
     let home = PathBuf::from(std::env::var_os(HOME_VARIABLE).unwrap());
     let options = Options::default().with(|it| {
@@ -237,10 +237,10 @@ fn plays_its_role() {
             let fake = Fake::new();
             let mut options = options;
             options.runtime.transport = Some(fake);
-            machine(&options).access_token().unwrap();
+            m2m(&options).access_token().unwrap();
         }
         "memory" => {
-            let mut session: Option<Session> = Some(person(&options));
+            let mut session: Option<Session> = Some(user(&options));
             session
                 .as_ref()
                 .unwrap()
@@ -256,14 +256,14 @@ fn plays_its_role() {
                         tell("dropped");
                     }
                     _ => {
-                        let renewed = session.insert(person(&options));
-                        renewed.refresh().unwrap();
-                        renewed
+                        let refreshed = session.insert(user(&options));
+                        refreshed.refresh().unwrap();
+                        refreshed
                             .with_header(PLANET, |header| {
                                 assert!(header.starts_with("Bearer new-"))
                             })
                             .unwrap();
-                        tell("renewed");
+                        tell("refreshed");
                     }
                 }
             }
@@ -285,7 +285,7 @@ fn a118_a_link_of_another_user_is_not_followed() {
     std::fs::rename(home.token_file(), &elsewhere).unwrap();
     symlink(&elsewhere, home.token_file()).unwrap();
     // The user's own link is followed and stays a link. The file that it leads to is replaced.
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     session.refresh().unwrap();
     assert!(home.token_file().is_symlink() && !elsewhere.is_symlink());
@@ -298,32 +298,32 @@ fn a118_a_link_of_another_user_is_not_followed() {
     }
     std::os::unix::fs::lchown(home.token_file(), Some(65_534), Some(65_534)).unwrap();
     let before = std::fs::read(&elsewhere).unwrap();
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert_eq!(error.status(), Status::Storage, "{error}");
     assert!(error.message().contains("belongs to another user"), "{error}");
     // An M2M client needs no file to get a token. The target of the link is not changed.
-    let file = home.machine_file();
+    let file = home.m2m_token_file();
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     symlink(&elsewhere, &file).unwrap();
     std::os::unix::fs::lchown(&file, Some(65_534), Some(65_534)).unwrap();
-    let machine = home.machine();
-    assert!(ask(&machine).starts_with("access-"));
+    let m2m = home.m2m();
+    assert!(ask(&m2m).starts_with("access-"));
     assert!(
-        machine.status().notes()[0].contains("lives in this process only"),
+        m2m.status().notes()[0].contains("lives in this process only"),
         "{:?}",
-        machine.status().notes()
+        m2m.status().notes()
     );
     assert_eq!(std::fs::read(&elsewhere).unwrap(), before);
 }
 
 #[test]
-fn a118_a_file_that_others_may_read_is_warned_about() {
+fn a118_a_file_that_other_users_may_read_is_logged() {
     let logs = logs();
     let home = Home::new();
     home.seed(&json!({}));
     for (number, bits) in [0o640, 0o604, 0o660].into_iter().enumerate() {
         std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(bits)).unwrap();
-        assert_eq!(ask(&home.person()), SEEDED);
+        assert_eq!(ask(&home.user()), SEEDED);
         let path = home.token_file().display().to_string();
         let warned = logs
             .with(log::Level::Warn, &path)
@@ -332,8 +332,8 @@ fn a118_a_file_that_others_may_read_is_warned_about() {
             .count();
         assert_eq!(warned, number + 1, "{bits:o}");
     }
-    home.person().refresh().unwrap();
-    assert_eq!(mode(&home.token_file()), 0o600, "the next write makes it good");
+    home.user().refresh().unwrap();
+    assert_eq!(mode(&home.token_file()), 0o600, "the next write corrects the mode");
 }
 
 /// Checks the only program that the core starts, with a stub that records how it was called.
@@ -367,10 +367,10 @@ fn a119_no_secret_in_the_command_line_of_a_child() {
     let mut options = home.options();
     options.runtime.environment =
         Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home.path()), ("PATH", &programs)]));
-    let session = person(&options);
+    let session = user(&options);
     assert_eq!(ask(&session), "SECRET-access");
     session.refresh().unwrap();
-    assert_eq!(ask(&person(&options)), "SECRET-new", "it was kept");
+    assert_eq!(ask(&user(&options)), "SECRET-new", "it was saved");
     let called = std::fs::read_to_string(home.path().join("argv")).unwrap();
     assert!(
         called.contains("-d\n")

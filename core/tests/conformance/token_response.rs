@@ -39,7 +39,7 @@ fn a052_access_token_and_token_type_are_required() {
 }
 
 #[test]
-fn a053_token_type_is_bearer_in_any_case_and_nothing_else() {
+fn a053_token_type_is_bearer_in_any_case() {
     for token_type in ["Bearer", "bearer", "BEARER", "bEaReR"] {
         read(&json!({"access_token": "t", "token_type": token_type}), &[]).unwrap();
     }
@@ -51,7 +51,7 @@ fn a053_token_type_is_bearer_in_any_case_and_nothing_else() {
 }
 
 #[test]
-fn a054_expires_in_number_or_string_then_exp_then_a_default() {
+fn a054_the_lifetime_is_expires_in_else_exp_else_a_default() {
     for stated in
         [json!(3600), json!("3600"), json!(" 3600 "), json!(3600.0), json!("3600.0"), json!(3.6e3)]
     {
@@ -115,7 +115,7 @@ fn a055_absurd_lifetimes_neither_panic_nor_overflow() {
 }
 
 #[test]
-fn a056_a_missing_scope_is_what_was_asked_and_a_smaller_one_is_reported() {
+fn a056_a_missing_scope_is_the_requested_one_and_a_smaller_one_is_reported() {
     let logs = logs();
     let base = json!({"access_token": "t", "token_type": "Bearer"});
     assert_eq!(read(&base, &["planet", "a056-b"]).unwrap().scopes, ["planet", "a056-b"]);
@@ -125,7 +125,11 @@ fn a056_a_missing_scope_is_what_was_asked_and_a_smaller_one_is_reported() {
     assert_eq!(logs.with(log::Level::Warn, "a056-missing").len(), 1);
     smaller["scope"] = json!("planet a056-more");
     assert_eq!(read(&smaller, &["planet"]).unwrap().scopes, ["planet", "a056-more"]);
-    assert_eq!(logs.with(log::Level::Warn, "a056-more").len(), 0, "more than asked is no loss");
+    assert_eq!(
+        logs.with(log::Level::Warn, "a056-more").len(),
+        0,
+        "more scopes than requested are no problem"
+    );
     // The caller sees it in the status.
     let bench = bench();
     bench.fake.answers(token(&json!({"access_token": "t", "scope": "email profile"})));
@@ -189,7 +193,7 @@ fn a058_errors_are_read_from_400_and_401_and_their_text_is_untrusted() {
 }
 
 #[test]
-fn a059_answers_are_never_cached() {
+fn a059_responses_are_never_cached() {
     let simulator = simulator();
     let cacheable = json!({
         "steps": [{"headers": {"Cache-Control": "public, max-age=3600", "Pragma": null, "ETag": "\"x\""}, "token_response": {}}],

@@ -114,7 +114,7 @@ fn a095_a_redirect_to_another_origin_gets_no_token() {
 }
 
 #[test]
-fn a096_a_401_renews_once_per_generation_and_a_403_never() {
+fn a096_a_401_refreshes_once_per_generation_and_a_403_never() {
     let bench = bench();
     let session = &bench.session;
     let first = bench.token();
@@ -136,7 +136,7 @@ fn a096_a_401_renews_once_per_generation_and_a_403_never() {
         session.should_retry(&first, 401, None).unwrap(),
         "there is another token: repeating makes sense"
     );
-    assert!(!session.invalidate(&first).unwrap(), "an old token does not renew the new one");
+    assert!(!session.invalidate(&first).unwrap(), "an old token does not refresh the new one");
     assert_eq!(bench.token(), second);
     // The API rejects the new token as well: the token is not the cause, and no second refresh
     // follows at once.
@@ -191,7 +191,7 @@ fn a096_a_revoked_token_is_replaced() {
 /// Two M2M clients in one session: the other client's token is no reason to repeat a request with
 /// this one.
 #[test]
-fn a096_each_client_answers_for_its_own_token() {
+fn a096_a_401_invalidates_only_the_token_of_its_client() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
     let profile = home.path().join(".planet/elsewhere");
     std::fs::create_dir_all(&profile).unwrap();
@@ -218,18 +218,18 @@ fn a096_each_client_answers_for_its_own_token() {
     assert_ne!(first, second);
     assert!(
         !session.should_retry(&second, 401, None).unwrap(),
-        "just renewed: repeating would carry it again"
+        "just refreshed: repeating would send it again"
     );
     assert!(session.should_retry(&first, 401, None).unwrap(), "there is a newer one");
     assert_eq!(
         session.headers(SENTINEL_HUB).unwrap().header_value().unwrap(),
         other,
-        "nobody refused the other client's"
+        "the token of the other client was not refused"
     );
 }
 
 #[test]
-fn a097_challenges_of_every_shape_are_read() {
+fn a097_challenges_of_every_form_are_read() {
     let parsed = challenge::parse(
         r#"Negotiate a87421bc==, NewScheme realm="a, b = \"c\"", x=y , BEARER realm="planet",error = "invalid_token", error_description="expired, sorry", Basic realm="r""#,
     );
@@ -313,7 +313,7 @@ fn a099_access_tokens_are_opaque() {
         "..".to_owned(),
         "e30.e30.e30".to_owned(),
         "!".replace('!', "~"),
-        jwt(&json!({"iss": "https://elsewhere.example", "aud": ["nobody"], "nbf": NOW + 999, "scope": 5, "exp": "never"})),
+        jwt(&json!({"iss": "https://elsewhere.example", "aud": ["unknown"], "nbf": NOW + 999, "scope": 5, "exp": "never"})),
         jwt(&json!({"exp": NOW + 60})),
         jwt(&json!({"exp": 1e30, "iat": -5})),
         jwt(&json!([1, 2, 3])),

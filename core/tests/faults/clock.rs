@@ -21,7 +21,7 @@ fn with_clock_off_by(seconds: i64) -> Bench {
 }
 
 #[test]
-fn f056_a_clock_an_hour_behind_serves_the_token_for_its_life() {
+fn f056_with_a_clock_an_hour_behind_a_token_is_used_for_its_lifetime() {
     let bench = with_clock_off_by(-3600);
     let first = bench.token();
     bench.advance(2000);
@@ -31,13 +31,13 @@ fn f056_a_clock_an_hour_behind_serves_the_token_for_its_life() {
     assert_ne!(
         bench.token(),
         first,
-        "renewed before the server's expiry, an hour after the receipt"
+        "refreshed before the server's expiry, an hour after the receipt"
     );
     assert_eq!(bench.fake.count(), 2);
 }
 
 #[test]
-fn f057_a_clock_an_hour_ahead_is_no_storm() {
+fn f057_a_clock_an_hour_ahead_causes_no_extra_requests() {
     let bench = with_clock_off_by(3600);
     let first = bench.token();
     for _ in 0..20 {
@@ -77,16 +77,12 @@ fn f059_a_jump_back_by_a_day_does_not_prolong_a_token() {
     bench.advance(2000);
     assert_eq!(bench.token(), "token-1");
     bench.advance(1595);
-    assert_eq!(
-        bench.token(),
-        "token-2",
-        "the clock that does not jump has reached the end of its life"
-    );
+    assert_eq!(bench.token(), "token-2", "it expired by the clock that does not jump");
     assert_eq!(bench.fake.count(), 2);
 }
 
 #[test]
-fn f060_sleep_of_the_machine_counts() {
+fn f060_time_asleep_counts() {
     let bench = bench();
     bench.token();
     bench.clock.suspend(Duration::from_secs(8 * 3600));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-const PLAYER: &str = "faults::clock_and_files::plays_its_role";
+const PLAYER: &str = "faults::clock_and_files::child_process";
 
 /// Returns what Planet's SDK wrote `age` seconds ago on a computer with the right time: the token's
 /// own claims and their copies.
@@ -20,9 +20,9 @@ fn by_the_sdk(age: u64) -> Value {
 }
 
 /// Opens a session on a computer whose clock shows this time when it is really `NOW`.
-fn machine_that_says(home: &Home, unix_seconds: u64) -> (Session, Arc<ManualClock>) {
+fn session_with_clock(home: &Home, unix_seconds: u64) -> (Session, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(unix_seconds));
-    (person(&home.options_with(&home.fake, &clock)), clock)
+    (user(&home.options_with(&home.fake, &clock)), clock)
 }
 
 fn left(session: &Session, clock: &ManualClock) -> i64 {
@@ -31,10 +31,10 @@ fn left(session: &Session, clock: &ManualClock) -> i64 {
 }
 
 #[test]
-fn f056_a_clock_an_hour_behind_believes_no_more_than_a_whole_life() {
+fn f056_with_a_clock_an_hour_behind_a_saved_token_is_used_for_one_lifetime_at_most() {
     let home = Home::new();
     home.write(&home.token_file(), &by_the_sdk(600));
-    let (session, clock) = machine_that_says(&home, NOW - 3600);
+    let (session, clock) = session_with_clock(&home, NOW - 3600);
     assert_eq!(left(&session, &clock), 3600, "not two hours");
     clock.advance(Duration::from_secs(3594));
     session.access_token().unwrap();
@@ -42,14 +42,14 @@ fn f056_a_clock_an_hour_behind_believes_no_more_than_a_whole_life() {
     home.fake.wait_requests(1);
     eventually(|| ask(&session) == "access-1");
     // If an API refuses the token earlier, that costs one refresh.
-    let (session, _) = machine_that_says(&home, NOW - 3600);
+    let (session, _) = session_with_clock(&home, NOW - 3600);
     let token = session.access_token().unwrap().to_string();
     assert!(session.invalidate(&token).unwrap());
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-2", 2));
 }
 
 #[test]
-fn f057_a_clock_an_hour_ahead_costs_one_request_and_no_storm() {
+fn f057_a_clock_an_hour_ahead_costs_one_request() {
     let home = Home::new();
     home.write(&home.token_file(), &by_the_sdk(60));
     // The server's own clock is right, and so are the claims of its tokens.
@@ -57,25 +57,25 @@ fn f057_a_clock_an_hour_ahead_costs_one_request_and_no_storm() {
         let members = json!({"access_token": jwt(&json!({"iat": NOW, "exp": NOW + 3600, "jti": number})), "expires_in": 3600});
         Ok(token(&members))
     });
-    let (session, clock) = machine_that_says(&home, NOW + 3600);
+    let (session, clock) = session_with_clock(&home, NOW + 3600);
     for _ in 0..20 {
         session.access_token().unwrap();
         // Other processes on this computer make no request, also a minute later.
-        person(&home.options_with(&home.fake, &clock)).access_token().unwrap();
+        user(&home.options_with(&home.fake, &clock)).access_token().unwrap();
         clock.advance(Duration::from_secs(60));
     }
     assert_eq!(home.fake.count(), 1);
 }
 
 #[test]
-fn f058_a_jump_forward_by_a_day_costs_one_request_of_all_processes() {
+fn f058_a_jump_forward_by_a_day_costs_all_processes_one_request() {
     let home = Home::new();
     home.seed(&json!({}));
-    let sessions = [home.person(), home.person()];
+    let sessions = [home.user(), home.user()];
     assert!(sessions.iter().all(|session| ask(session) == SEEDED));
     home.clock.set_unix(NOW + 86_400);
     for _ in 0..20 {
-        for session in [&sessions[0], &sessions[1], &home.person()] {
+        for session in [&sessions[0], &sessions[1], &home.user()] {
             assert_eq!(ask(session), "access-1");
         }
     }
@@ -83,16 +83,16 @@ fn f058_a_jump_forward_by_a_day_costs_one_request_of_all_processes() {
 }
 
 #[test]
-fn f059_a_jump_back_by_a_day_prolongs_no_token() {
+fn f059_a_jump_back_by_a_day_does_not_prolong_a_saved_token() {
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     session.refresh().unwrap();
     home.clock.set_unix(NOW - 86_400);
     // The process that has held the token since then knows its age. A process that reads it now
     // knows only its lifetime.
-    assert_eq!((ask(&session).as_str(), ask(&home.person()).as_str()), ("access-1", "access-1"));
-    assert_eq!(left(&home.person(), &home.clock), 3600);
+    assert_eq!((ask(&session).as_str(), ask(&home.user()).as_str()), ("access-1", "access-1"));
+    assert_eq!(left(&home.user(), &home.clock), 3600);
     home.advance(3595);
     assert_eq!(ask(&session), "access-2");
     assert_eq!(home.fake.count(), 2);
@@ -100,24 +100,24 @@ fn f059_a_jump_back_by_a_day_prolongs_no_token() {
 
 /// A wrong clock may have written the saved time before which no process sends a request.
 #[test]
-fn f059_a_wait_that_was_written_down_by_a_wrong_clock_is_not_believed() {
+fn f059_a_saved_wait_of_a_wrong_clock_is_limited() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    let (ahead, _) = machine_that_says(&home, NOW + 86_400);
+    let (ahead, _) = session_with_clock(&home, NOW + 86_400);
     home.fake.answers(busy(503, Some("60")));
     assert_eq!(
         ahead.access_token().unwrap_err().retry_after(),
         Some(Duration::from_millis(60_000))
     );
-    assert_eq!(ask(&home.person()), "access-1", "not a day later");
+    assert_eq!(ask(&home.user()), "access-1", "not a day later");
     assert_eq!(home.fake.count(), 2);
 }
 
 #[test]
-fn f060_sleep_of_the_machine_counts_for_what_was_read() {
+fn f060_time_asleep_counts_for_a_saved_token() {
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     home.clock.suspend(Duration::from_secs(8 * 3600));
     assert!(session.access_token_cached().unwrap().is_none());
@@ -126,12 +126,12 @@ fn f060_sleep_of_the_machine_counts_for_what_was_read() {
 
 /// Two computers share one home directory. The clock of one is an hour ahead.
 #[test]
-fn f061_a_file_from_the_future_is_used_for_a_life_and_no_longer() {
+fn f061_a_file_from_the_future_is_used_for_one_lifetime() {
     let home = Home::new();
     home.seed(&json!({}));
-    let (ahead, ahead_clock) = machine_that_says(&home, NOW + 3600);
-    assert_eq!(ask(&ahead), "access-1", "by its clock what it read was over");
-    let here = home.person();
+    let (ahead, ahead_clock) = session_with_clock(&home, NOW + 3600);
+    assert_eq!(ask(&ahead), "access-1", "by its clock the saved token has expired");
+    let here = home.user();
     assert_eq!((ask(&here).as_str(), left(&here, &home.clock)), ("access-1", 3600));
     home.advance(3594);
     assert_eq!(ask(&here), "access-1");
@@ -149,12 +149,12 @@ fn f061_a_file_from_the_future_is_used_for_a_life_and_no_longer() {
             eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
         }
     }
-    let renewals = home.fake.count();
-    assert!((24..=100).contains(&renewals), "{renewals} renewals in a day of two machines");
+    let refreshes = home.fake.count();
+    assert!((24..=100).contains(&refreshes), "{refreshes} refreshes in a day of two computers");
     // The SDK's times are in the future: the token counts as issued now, with its whole lifetime.
     home.seed(&json!({"_iat": NOW + 90_000, "_exp": NOW + 93_600}));
     let clock = Arc::new(ManualClock::new(NOW));
-    let session = person(&home.options_with(&home.fake, &clock));
+    let session = user(&home.options_with(&home.fake, &clock));
     assert_eq!(left(&session, &clock), 3600);
 }
 
@@ -185,18 +185,18 @@ fn f062_the_time_zone_changes_nothing() {
 }
 
 #[test]
-fn plays_its_role() {
+fn child_process() {
     let Some(now) = role() else { return };
     let home = Home::new();
     let mut options =
         home.options_with(&home.fake, &Arc::new(ManualClock::new(now.parse().unwrap())));
     options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap().into());
-    let session = person(&options);
+    let session = user(&options);
     tell(&format!("{} {}", ask(&session), session.access_token().unwrap().expires_at().unwrap()));
 }
 
 #[test]
-fn f063_absurd_times_in_files_neither_panic_nor_last() {
+fn f063_absurd_times_in_files_neither_panic_nor_prolong_a_token() {
     let far = [
         json!(u64::MAX),
         json!(i64::MAX),
@@ -214,7 +214,7 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
             for expires_in in [&json!(3600), &Value::Null, &far[0], &far[3], &json!("1e400")] {
                 let members = seeded(&json!({"_exp": exp, "_iat": iat, "expires_in": expires_in}));
                 home.write(&home.token_file(), &members);
-                let session = home.person();
+                let session = home.user();
                 let longest = i64::try_from(NOW + 10 * 365 * 86_400).unwrap();
                 if let Some(token) = session.access_token_cached().unwrap() {
                     let expires_at = token.expires_at().unwrap();
@@ -229,16 +229,15 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
     for (unix_ms, lifetime_ms) in [(u64::MAX, u64::MAX), (0, u64::MAX), (u64::MAX, 0), (0, 0)] {
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-        let session = home.person();
+        let session = home.user();
         session.refresh().unwrap();
-        let mut memo = home.memo();
-        memo["receipt"]["unix_ms"] = json!(unix_ms);
-        memo["receipt"]["lifetime_ms"] = json!(lifetime_ms);
-        memo["not_before"] = json!({"unix_ms": u64::MAX, "status": "UNAVAILABLE", "message": "m", "http_status": 99_999});
-        home.write(&home.failure_record_file(), &memo);
+        let mut record = home.failure_record();
+        record["receipt"]["unix_ms"] = json!(unix_ms);
+        record["receipt"]["lifetime_ms"] = json!(lifetime_ms);
+        record["not_before"] = json!({"unix_ms": u64::MAX, "status": "UNAVAILABLE", "message": "m", "http_status": 99_999});
+        home.write(&home.failure_record_file(), &record);
         for clock in [0, NOW, u64::MAX / 2000] {
-            let session =
-                person(&home.options_with(&home.fake, &Arc::new(ManualClock::new(clock))));
+            let session = user(&home.options_with(&home.fake, &Arc::new(ManualClock::new(clock))));
             assert!(ask(&session).starts_with("access-"), "{unix_ms} {lifetime_ms} at {clock}");
         }
     }
@@ -249,7 +248,7 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
 /// file and finds it. On Windows there is no inode to compare.
 #[cfg(unix)]
 #[test]
-fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
+fn f064_a_rewrite_of_the_same_size_and_time_is_noticed() {
     let home = Home::new();
     home.seed(&json!({}));
     let file = home.token_file();
@@ -257,7 +256,7 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     let keep_time = |time: std::time::SystemTime| {
         std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap()
     };
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     let first = modified();
     let size = std::fs::metadata(&file).unwrap().len();
@@ -292,13 +291,13 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
 /// A device whose clock shows 1970 reads sessions without harm, and the error about a refused
 /// certificate says what to check.
 #[test]
-fn f065_a_clock_that_was_never_set() {
+fn f065_a_clock_that_was_never_set_works_and_is_named_in_tls_errors() {
     let home = Home::new();
     home.write(&home.token_file(), &by_the_sdk(60));
-    let (session, clock) = machine_that_says(&home, 0);
+    let (session, clock) = session_with_clock(&home, 0);
     assert_eq!(left(&session, &clock), 3600);
     session.refresh().unwrap();
-    let (again, clock) = machine_that_says(&home, 0);
+    let (again, clock) = session_with_clock(&home, 0);
     assert_eq!((ask(&again).as_str(), left(&again, &clock)), ("access-1", 3600));
     // A test cannot set the clock that TLS reads. A certificate that the real clock refuses
     // represents all of them.
@@ -309,8 +308,8 @@ fn f065_a_clock_that_was_never_set() {
         it.runtime = home.options_with(&home.fake, &Arc::new(ManualClock::new(0))).runtime
     });
     let options = options.with(|it| it.runtime.transport = None);
-    let machine = machine(&options);
-    let error = machine.access_token().unwrap_err();
+    let m2m = m2m(&options);
+    let error = m2m.access_token().unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)));
     assert!(error.message().contains("clock"), "{error}");
 }

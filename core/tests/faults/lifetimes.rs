@@ -20,7 +20,7 @@ fn status(members: Value) -> Status {
 }
 
 #[test]
-fn f016_expires_in_of_every_kind() {
+fn f016_expires_in_of_every_type() {
     let life = |expires_in: Value| {
         served(json!({"access_token": "t", "expires_in": expires_in})).map(|(_, life)| life)
     };
@@ -38,7 +38,7 @@ fn f016_expires_in_of_every_kind() {
 /// Other clients refresh five minutes before the expiry. For a shorter lifetime they send a request
 /// with every call.
 #[test]
-fn f017_a_life_shorter_than_any_window_is_no_storm() {
+fn f017_a_very_short_lifetime_causes_no_storm() {
     for life in [10u64, 60, 200] {
         let bench = bench();
         bench.fake.always(move |number| {
@@ -47,7 +47,7 @@ fn f017_a_life_shorter_than_any_window_is_no_storm() {
         for _ in 0..20 {
             bench.token();
         }
-        assert_eq!(bench.fake.count(), 1, "life {life}");
+        assert_eq!(bench.fake.count(), 1, "lifetime {life}");
         // The token is due but valid: one refresh in the background, and no caller waits.
         bench.clock.sleep(std::time::Duration::from_millis(life * 900));
         for _ in 0..20 {
@@ -57,12 +57,12 @@ fn f017_a_life_shorter_than_any_window_is_no_storm() {
         for _ in 0..20 {
             bench.token();
         }
-        assert_eq!(bench.fake.count(), 2, "life {life}");
+        assert_eq!(bench.fake.count(), 2, "lifetime {life}");
     }
 }
 
 #[test]
-fn f018_a_life_of_a_second_is_asked_for_once_a_second() {
+fn f018_a_lifetime_of_one_second_is_requested_once_a_second() {
     let bench = bench();
     bench.fake.always(|number| {
         Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": 1})))
@@ -81,7 +81,7 @@ fn f018_a_life_of_a_second_is_asked_for_once_a_second() {
 }
 
 #[test]
-fn f019_token_type_missing_shouting_or_foreign() {
+fn f019_token_type_missing_upper_case_or_unknown() {
     served(json!({"access_token": "t", "token_type": "BEARER"})).unwrap();
     assert_eq!(status(json!({"access_token": "t", "token_type": "mac"})), Status::Protocol);
     assert_eq!(status(json!({"access_token": "t", "token_type": null})), Status::Protocol);
@@ -91,7 +91,7 @@ fn f019_token_type_missing_shouting_or_foreign() {
 }
 
 #[test]
-fn f020_a_token_that_no_header_may_carry_is_refused() {
+fn f020_a_token_that_is_invalid_in_a_header_is_refused() {
     for bad in ["", "a b", "a\nb", "a\r\nX: y", "é", "a\u{0}"] {
         let bench = bench();
         bench.fake.answers(token(&json!({"access_token": bad, "expires_in": 60})));
@@ -105,7 +105,7 @@ fn f020_a_token_that_no_header_may_carry_is_refused() {
 }
 
 #[test]
-fn f021_a_token_of_64_kib_is_carried_and_an_absurd_one_is_not() {
+fn f021_a_token_of_64_kib_is_accepted_and_a_larger_one_is_not() {
     let long = "x".repeat(64 * 1024);
     let bench = bench();
     bench.fake.answers(token(&json!({"access_token": long, "expires_in": 60})));
@@ -123,7 +123,7 @@ fn f021_a_token_of_64_kib_is_carried_and_an_absurd_one_is_not() {
 
 /// A server that returns the same token until it expires, with a decreasing lifetime.
 #[test]
-fn f022_the_same_token_again_makes_no_tight_loop() {
+fn f022_receiving_the_same_token_again_causes_no_loop() {
     let bench = bench();
     let clock = bench.clock.clone();
     bench.fake.always(move |_| {
@@ -164,7 +164,7 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
 /// `expires_in` is an hour and the token's own `exp` a minute. Both are measured on the server's
 /// clock.
 #[test]
-fn f023_of_expires_in_and_exp_the_earlier_counts() {
+fn f023_the_earlier_of_expires_in_and_exp_counts() {
     let with_date = |exp: u64, date: u64| {
         let bench = bench();
         let mut answer =
@@ -194,7 +194,7 @@ fn f023_of_expires_in_and_exp_the_earlier_counts() {
 }
 
 #[test]
-fn f024_a_narrowed_scope_is_an_event_and_no_failure() {
+fn f024_a_narrowed_scope_is_logged_and_no_error() {
     let logs = logs();
     let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));
     let session = planetkey::Session::from_m2m(
@@ -204,7 +204,7 @@ fn f024_a_narrowed_scope_is_an_event_and_no_failure() {
             .with(|it| it.scopes = Some(vec!["planet".into(), "f024-refused".into()])),
     )
     .unwrap();
-    assert_eq!(session.status().scopes(), ["planet", "f024-refused"], "what will be asked for");
+    assert_eq!(session.status().scopes(), ["planet", "f024-refused"], "what will be requested");
     fake.answers(token(&json!({"access_token": "t", "expires_in": 60, "scope": "planet"})));
     session.access_token().unwrap();
     assert_eq!(fake.seen()[0].field("scope").as_deref(), Some("planet f024-refused"));

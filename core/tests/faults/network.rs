@@ -34,7 +34,7 @@ fn quick(simulator: &Simulator, timeout_ms: Option<u64>) -> Session {
 }
 
 #[test]
-fn f041_an_unreachable_server_is_asked_again_and_unavailable() {
+fn f041_an_unreachable_server_is_retried_and_then_unavailable() {
     // No process listens on a port that was just released.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for endpoint in
@@ -68,7 +68,7 @@ fn f043_a_reset_before_the_request_is_retried() {
 }
 
 #[test]
-fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
+fn f044_a_client_credentials_request_without_a_response_is_repeated() {
     let simulator = simulator();
     for (number, fault) in (1..).zip(["reset_after_read", "close_after_read", "cut"]) {
         simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
@@ -95,19 +95,19 @@ fn ends_by_its_deadline(fault: &str) {
 }
 
 #[test]
-fn f045_a_body_that_stalls_ends_by_the_total_deadline() {
+fn f045_a_stalled_body_ends_at_the_deadline() {
     ends_by_its_deadline("stall_in_body");
 }
 
 #[test]
-fn f046_a_dripping_body_ends_by_the_total_deadline() {
+fn f046_a_dripping_body_ends_at_the_deadline() {
     // One byte arrives every 200 ms, for two minutes. No single read takes longer than the
     // deadline.
     ends_by_its_deadline("drip");
 }
 
 #[test]
-fn f047_a_server_that_never_answers_ends_by_the_total_deadline() {
+fn f047_a_server_that_never_responds_ends_at_the_deadline() {
     ends_by_its_deadline("stall");
     ends_by_its_deadline("stall_before_read");
     assert_eq!(DEFAULT_TIMEOUT, std::time::Duration::from_secs(30));
@@ -132,7 +132,7 @@ fn f047_threads_with_a_valid_token_are_not_blocked() {
             scope.spawn(|| assert_eq!(&*session.access_token().unwrap(), first));
         }
     });
-    assert!(simulator.wait_held("hang", 1, PATIENCE), "somebody asked in the background");
+    assert!(simulator.wait_held("hang", 1, PATIENCE), "a refresh started in the background");
     assert_eq!(&*session.access_token().unwrap(), first);
     simulator.release("hang");
     eventually(|| session.access_token_cached().unwrap().is_some_and(|token| *token != *first));
@@ -141,7 +141,7 @@ fn f047_threads_with_a_valid_token_are_not_blocked() {
 
 /// No connection is used for a second request, so none can be stale.
 #[test]
-fn f050_no_stale_connection_is_used() {
+fn f050_no_stale_connection_is_reused() {
     let simulator = simulator();
     let session = quick(&simulator, None);
     session.access_token().unwrap();
@@ -180,7 +180,7 @@ fn black_hole() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>)> {
 }
 
 #[test]
-fn f051_a_black_hole_ends_by_the_deadline() {
+fn f051_an_address_that_drops_packets_ends_at_the_deadline() {
     // TCP connects, but TLS gets no response. That still counts as connecting.
     let simulator = simulator();
     simulator.script("tls", &json!([{"fault": "stall_before_read"}])).unwrap();
@@ -194,7 +194,7 @@ fn f051_a_black_hole_ends_by_the_deadline() {
 }
 
 #[test]
-fn f053_the_login_page_of_a_network_is_named_and_not_followed() {
+fn f053_a_captive_portal_is_named_and_not_followed() {
     let simulator = simulator();
     let step = json!([{"status": 302, "headers": {"Location": "http://portal.hotel.example/login?next=x"}}]);
     simulator.script("m2m.token", &step).unwrap();
@@ -232,7 +232,7 @@ fn f054_after_hours_offline_the_next_call_works() {
 /// The device login has its own tests of polling. For an M2M client, one call survives the change
 /// of networks.
 #[test]
-fn f055_a_change_of_networks_within_a_call_is_survived() {
+fn f055_a_call_survives_a_change_of_networks() {
     let bench = bench();
     bench
         .fake

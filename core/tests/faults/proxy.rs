@@ -15,7 +15,7 @@ fn session(simulator: &Simulator, options: &Options) -> Session {
 }
 
 #[test]
-fn f042_a_certificate_that_proves_nothing_is_refused_before_the_secret_is_sent() {
+fn f042_an_invalid_certificate_is_refused_before_the_secret_is_sent() {
     let simulator = simulator();
     for fault in ["wrong_host_certificate", "expired_certificate"] {
         simulator.reset();
@@ -53,7 +53,7 @@ fn f042_a_certificate_that_proves_nothing_is_refused_before_the_secret_is_sent()
 }
 
 #[test]
-fn f048_a_proxy_that_wants_a_password_is_a_typed_error() {
+fn f048_a_proxy_that_requires_a_password_is_a_typed_error() {
     let simulator = simulator();
     simulator.change_settings(&json!({"proxy_credentials": "user:SECRET-f048"})).unwrap();
     let open = session(&simulator, &planet_options(&simulator));
@@ -93,7 +93,7 @@ fn f049_loopback_is_never_proxied() {
         simulator_options(&simulator).with(|it| it.proxy = Some(simulator.proxy().to_owned()));
     simulator_session(&simulator, &options).access_token().unwrap();
     assert_eq!(simulator.count("proxy").unwrap(), 0);
-    let output = child("f049_child_that_lives_in_another_environment", &simulator);
+    let output = child("f049_child_with_another_environment", &simulator);
     assert!(
         output.status.success(),
         "{}{}",
@@ -135,7 +135,7 @@ fn child(test: &str, simulator: &Simulator) -> std::process::Output {
 /// Does nothing unless [`child`] started this process. Then the test may change the environment of
 /// the process.
 #[test]
-fn f049_child_that_lives_in_another_environment() {
+fn f049_child_with_another_environment() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
@@ -187,7 +187,7 @@ fn in_environment(simulator: &Simulator, variables: &[(&str, &str)]) -> Session 
 }
 
 #[test]
-fn i9_11_proxy_and_certificates_come_from_the_environment_that_is_given() {
+fn i9_11_proxy_and_certificates_come_from_the_given_environment() {
     let simulator = simulator();
     let ca = simulator.ca_path().to_string_lossy().into_owned();
     let proxy = simulator.proxy().to_owned();
@@ -206,7 +206,7 @@ fn i9_11_proxy_and_certificates_come_from_the_environment_that_is_given() {
 }
 
 #[test]
-fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_file() {
+fn i10_12_the_error_about_unusable_certificates_names_variable_and_file() {
     let simulator = simulator();
     let pem = std::fs::read_to_string(simulator.ca_path()).unwrap();
     let home = tempfile::tempdir().unwrap();
@@ -258,7 +258,7 @@ fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_f
 }
 
 #[test]
-fn i10_12_a_proxy_variable_that_cannot_be_used_is_an_error_of_the_request_that_needs_it() {
+fn i10_12_an_unusable_proxy_variable_fails_only_requests_that_need_it() {
     let simulator = simulator();
     for variables in [
         [("HTTPS_PROXY", "http://user:SECRET@:99999")],
@@ -275,7 +275,7 @@ fn i10_12_a_proxy_variable_that_cannot_be_used_is_an_error_of_the_request_that_n
 }
 
 #[test]
-fn a_proxy_that_no_request_can_go_through_is_a_mistake() {
+fn an_unusable_proxy_option_is_an_error() {
     let named = |proxy: &str| {
         let options = Options::default().with(|it| {
             it.proxy = Some(proxy.into());

@@ -8,7 +8,7 @@ use planetkey::{Error, Reason, Session, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PLAYER: &str = "faults::refresh::plays_its_role";
+const PLAYER: &str = "faults::refresh::child_process";
 
 /// Returns a home whose session must be refreshed before use.
 fn expired() -> Home {
@@ -22,17 +22,17 @@ fn what(error: &Error) -> (Status, Option<Reason>) {
 }
 
 #[test]
-fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
+fn f003_sessions_with_the_same_files_share_retry_after() {
     let home = expired();
     home.fake.answers(busy(503, Some("600")));
-    let (first, second) = (home.person(), home.person());
+    let (first, second) = (home.user(), home.user());
     assert_eq!(
         first.access_token().unwrap_err().retry_after(),
         Some(Duration::from_millis(600_000))
     );
     home.advance(100);
     // A session that was open before and one that is opened now, also with an explicit refresh.
-    for session in [&second, &home.person()] {
+    for session in [&second, &home.user()] {
         for error in [session.access_token().unwrap_err(), session.refresh().unwrap_err()] {
             assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(503)));
             assert_eq!(error.retry_after(), Some(Duration::from_millis(500_000)));
@@ -42,19 +42,19 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     assert_eq!(home.fake.count(), 1);
     home.advance(499);
     assert_eq!(
-        home.person().access_token().unwrap_err().retry_after(),
+        home.user().access_token().unwrap_err().retry_after(),
         Some(Duration::from_millis(1000))
     );
     home.advance(1);
     assert_eq!(ask(&second), "access-1");
-    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 2));
-    assert_eq!(home.memo().get("not_before"), None, "what is over is forgotten");
+    assert_eq!((ask(&home.user()).as_str(), home.fake.count()), ("access-1", 2));
+    assert_eq!(home.failure_record().get("not_before"), None, "a wait that has passed is deleted");
     // The same for an M2M client. Callers with a valid token are not affected.
-    let machine = home.machine();
-    assert_eq!(ask(&machine), "access-2");
+    let m2m = home.m2m();
+    assert_eq!(ask(&m2m), "access-2");
     home.fake.answers(busy(429, Some("86400")));
-    assert_eq!(machine.refresh().unwrap_err().http_status(), Some(429));
-    let later = home.machine();
+    assert_eq!(m2m.refresh().unwrap_err().http_status(), Some(429));
+    let later = home.m2m();
     assert_eq!(ask(&later), "access-2");
     home.advance(3599);
     let left = later.access_token().unwrap_err().retry_after().map(|wait| wait.as_millis() as u64);
@@ -62,7 +62,7 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
 }
 
 #[test]
-fn f003_a_true_other_process_learns_it_too() {
+fn f003_another_process_shares_retry_after() {
     let planet = Planet::new();
     planet.seed_expired();
     planet
@@ -85,7 +85,7 @@ fn f003_a_true_other_process_learns_it_too() {
 }
 
 #[test]
-fn plays_its_role() {
+fn child_process() {
     if role().is_none() {
         return;
     }
@@ -104,11 +104,11 @@ fn plays_its_role() {
 /// An unreadable success may have used up the refresh token. The file is read again, and the same
 /// token is not sent again at once.
 #[test]
-fn f009_a_truncated_success_is_an_ambiguous_renewal() {
+fn f009_a_truncated_success_is_an_ambiguous_refresh() {
     for body in ["{\"access_token\": \"half", "", "[]", "{\"token_type\": \"Bearer\"}"] {
         let home = expired();
         home.fake.answers(answer(200, "application/json", body));
-        let error = home.person().access_token().unwrap_err();
+        let error = home.user().access_token().unwrap_err();
         assert_eq!(
             (error.status(), error.is_ambiguous(), home.fake.count()),
             (Status::Protocol, true, 1),
@@ -118,7 +118,7 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
         // after a while.
         assert_eq!(home.refresh_token(), SEEDED_REFRESH);
         home.advance(3600);
-        assert_eq!(ask(&home.person()), "access-1", "{body:?}");
+        assert_eq!(ask(&home.user()), "access-1", "{body:?}");
         assert_eq!(
             (home.sent(), home.refresh_token().as_str()),
             (vec![SEEDED_REFRESH.to_owned(); 2], "refresh-1")
@@ -126,10 +126,10 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
     }
     let home = expired();
     home.fake.always(|_| Ok(answer(200, "application/json", "{\"access_token\"")));
-    let session = home.person();
+    let session = home.user();
     for _ in 0..20 {
         assert_eq!(session.access_token().unwrap_err().status(), Status::Protocol);
-        assert_eq!(home.person().access_token().unwrap_err().status(), Status::Protocol);
+        assert_eq!(home.user().access_token().unwrap_err().status(), Status::Protocol);
     }
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, SEEDED_REFRESH), "no storm");
     // Before the second attempt another program saved a newer token.
@@ -142,11 +142,11 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
         sdk_write(&file, &newer);
         Ok(answer(200, "application/json", "{\"access"))
     });
-    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("other", 1));
+    assert_eq!((ask(&home.user()).as_str(), home.fake.count()), ("other", 1));
 }
 
 #[test]
-fn f025_an_answer_without_a_refresh_token_keeps_the_old_one() {
+fn f025_a_response_without_a_refresh_token_preserves_the_old_one() {
     let planet = Planet::new();
     planet.simulator.change_settings(&json!({"rotation": false})).unwrap();
     let seeded = planet.seed_expired();
@@ -161,13 +161,13 @@ fn f025_an_answer_without_a_refresh_token_keeps_the_old_one() {
 }
 
 #[test]
-fn f026_an_empty_or_null_refresh_token_keeps_the_old_one() {
+fn f026_an_empty_or_null_refresh_token_preserves_the_old_one() {
     for odd in [json!(""), Value::Null] {
         let home = expired();
         home.fake.answers(token(
             &json!({"access_token": "odd", "expires_in": 3600, "refresh_token": odd}),
         ));
-        let session = home.person();
+        let session = home.user();
         assert_eq!(
             (ask(&session).as_str(), home.refresh_token().as_str()),
             ("odd", SEEDED_REFRESH)
@@ -179,12 +179,12 @@ fn f026_an_empty_or_null_refresh_token_keeps_the_old_one() {
 }
 
 #[test]
-fn f027_the_same_refresh_token_again_is_fine() {
+fn f027_receiving_the_same_refresh_token_again_is_accepted() {
     let home = expired();
     for number in 0..3 {
         let members = json!({"access_token": format!("again-{number}"), "expires_in": 3600, "refresh_token": SEEDED_REFRESH});
         home.fake.answers(token(&members));
-        let session = home.person();
+        let session = home.user();
         session.refresh().unwrap();
         assert_eq!(ask(&session), format!("again-{number}"));
     }
@@ -193,11 +193,11 @@ fn f027_the_same_refresh_token_again_is_fine() {
 
 /// A server with a stale replica refuses a token that another program just received.
 #[test]
-fn f028_after_invalid_grant_another_try_only_with_another_token() {
+fn f028_after_invalid_grant_only_another_refresh_token_is_sent() {
     // The file is unchanged: there is no second attempt, although it would succeed.
     let home = expired();
     home.fake.answers(oauth_error(400, "invalid_grant"));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(
         what(&session.access_token().unwrap_err()),
         (Status::LoginRequired, Some(Reason::Revoked))
@@ -206,7 +206,7 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
     // The file changes a moment after the refusal: it is read repeatedly for a while before the
     // refusal is final.
     let home = expired();
-    let session = home.person();
+    let session = home.user();
     let (file, clock) = (home.token_file(), home.clock.clone());
     let newer =
         sdk_bytes(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "next"})));
@@ -215,7 +215,7 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
     options.runtime.clock = late;
     drop(session);
     home.fake.answers(oauth_error(400, "invalid_grant"));
-    assert_eq!(ask(&person(&options)), "access-1");
+    assert_eq!(ask(&user(&options)), "access-1");
     assert_eq!(home.sent(), [SEEDED_REFRESH, "next"]);
     // One more attempt in total, not one for each change.
     let home = expired();
@@ -229,16 +229,16 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
             Ok(oauth_error(400, "invalid_grant"))
         });
     }
-    assert_eq!(home.person().access_token().unwrap_err().reason(), Some(Reason::Revoked));
+    assert_eq!(home.user().access_token().unwrap_err().reason(), Some(Reason::Revoked));
     assert_eq!(home.sent(), [SEEDED_REFRESH, "other-0"]);
 }
 
 #[test]
-fn f029_invalid_client_leaves_the_session_as_it_is() {
+fn f029_invalid_client_does_not_change_the_session() {
     let home = expired();
     let before = std::fs::read(home.token_file()).unwrap();
     home.fake.always(|_| Ok(oauth_error(401, "invalid_client")));
-    let session = home.person();
+    let session = home.user();
     for _ in 0..20 {
         let error = session.access_token().unwrap_err();
         assert_eq!(
@@ -251,14 +251,14 @@ fn f029_invalid_client_leaves_the_session_as_it_is() {
     assert_eq!(std::fs::read(home.token_file()).unwrap(), before);
     // After the client is corrected the session continues.
     home.fake.always(|number| Ok(token(&rotated(number))));
-    assert!(ask(&home.person()).starts_with("access-"));
+    assert!(ask(&home.user()).starts_with("access-"));
     assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
 }
 
 /// A copy of the session is used on another computer. The server revokes both, and no process
 /// continues to try.
 #[test]
-fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
+fn f040_a_session_revoked_for_reuse_causes_no_loop() {
     let planet = Planet::new();
     let seeded = planet.seed_expired();
     let elsewhere = tempfile::tempdir().unwrap();
@@ -293,7 +293,7 @@ fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
 }
 
 #[test]
-fn f044_a_lost_answer_is_repaired_where_the_server_overlaps() {
+fn f044_after_a_lost_response_the_token_is_sent_again_if_the_server_accepts_it() {
     let planet = Planet::new();
     planet.simulator.change_settings(&json!({"overlap_ms": 60_000})).unwrap();
     let seeded = planet.seed_expired();
@@ -307,7 +307,7 @@ fn f044_a_lost_answer_is_repaired_where_the_server_overlaps() {
 }
 
 #[test]
-fn f044_a_lost_answer_ends_the_session_where_it_does_not() {
+fn f044_a_lost_response_ends_the_session_if_the_server_detects_reuse() {
     let planet = Planet::new();
     planet.seed_expired();
     planet.simulator.script("user.token", &json!([{"fault": "lose_response"}])).unwrap();
@@ -338,7 +338,7 @@ fn f044_a_request_that_was_lost_is_repeated_once() {
     }
     let home = expired();
     home.fake.always(|_| Err(TransportFailure::Ambiguous("reset".into())));
-    let session = home.person();
+    let session = home.user();
     for _ in 0..20 {
         let error = session.access_token().unwrap_err();
         assert_eq!((error.status(), error.is_ambiguous()), (Status::Unavailable, true));
@@ -349,12 +349,12 @@ fn f044_a_request_that_was_lost_is_repeated_once() {
     home.fake
         .fails(TransportFailure::NotSent("refused".into()))
         .fails(TransportFailure::NotSent("refused".into()));
-    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 3));
+    assert_eq!((ask(&home.user()).as_str(), home.fake.count()), ("access-1", 3));
 }
 
 /// A token that another program rotated meanwhile is used, and the old one is not sent again.
 #[test]
-fn f044_after_silence_a_rotation_by_another_program_is_adopted() {
+fn f044_after_a_timeout_a_rotation_by_another_program_is_adopted() {
     let home = expired();
     let (file, newer) = (
         home.token_file(),
@@ -364,5 +364,36 @@ fn f044_after_silence_a_rotation_by_another_program_is_adopted() {
         sdk_write(&file, &newer);
         Err(TransportFailure::TimedOut(true))
     });
-    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("other", 1));
+    assert_eq!((ask(&home.user()).as_str(), home.fake.count()), ("other", 1));
+}
+
+#[test]
+fn a_rotated_refresh_token_with_an_unusable_access_token_is_saved() {
+    for members in [
+        json!({"access_token": "a", "refresh_token": "refresh-9", "expires_in": 0}),
+        json!({"access_token": "a b", "refresh_token": "refresh-9", "expires_in": 3600}),
+        json!({"access_token": "a", "refresh_token": "refresh-9", "expires_in": 3600, "token_type": "N_A"}),
+    ] {
+        let home = Home::new();
+        home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+        home.fake.answers(token(&members));
+        let session = home.user();
+        ask(&session);
+        home.advance(31);
+        ask(&session);
+        assert_eq!(home.sent()[..2], [SEEDED_REFRESH, "refresh-9"], "{members}");
+    }
+}
+
+#[test]
+fn a_timeout_of_one_process_does_not_fail_a_process_with_more_time() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home.fake
+        .fails(planetkey::http::TransportFailure::TimedOut(true))
+        .fails(planetkey::http::TransportFailure::TimedOut(true));
+    let _ = ask(&user(&home.options().with(|it| it.timeout = Some(Duration::from_millis(50)))));
+    let patient = home.user();
+    let outcome = ask(&patient);
+    assert!(outcome.starts_with("access-"), "{outcome}");
 }

@@ -4,7 +4,7 @@ use crate::common::*;
 use planetkey::clock::{ManualClock, Monotonic};
 use planetkey::http::{CallContext, Http, Retry};
 use planetkey::oauth::client_authentication::ClientAuthentication;
-use planetkey::oauth::client_credentials::Grant;
+use planetkey::oauth::client_credentials::ClientCredentialsRequest;
 use planetkey::{Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn renewals_after(refresh_token: &[Value]) {
 }
 
 #[test]
-fn f025_a_machine_client_needs_no_refresh_token() {
+fn f025_an_m2m_client_needs_no_refresh_token() {
     renewals_after(&[]);
     renewals_after(&[json!("SECRET-REFRESH"), Value::Null]);
     // The storage never gets the refresh token, because the result of the grant does not contain
@@ -45,7 +45,7 @@ fn f025_a_machine_client_needs_no_refresh_token() {
         client_secret: CLIENT_SECRET.into(),
     };
     let endpoint = "https://as.example/token".parse().unwrap();
-    let tokens = Grant::default()
+    let tokens = ClientCredentialsRequest::default()
         .request(&CallContext::new(&http, Retry::Never, Monotonic::NEVER), &endpoint, &client)
         .unwrap();
     assert!(tokens.members.0.contains_key("x") && !tokens.members.0.contains_key("refresh_token"));
@@ -62,7 +62,7 @@ fn f027_the_same_refresh_token_again_changes_nothing() {
 }
 
 #[test]
-fn f028_invalid_grant_is_remembered_until_somebody_asks() {
+fn f028_invalid_grant_fails_fast_until_an_explicit_refresh() {
     let bench = bench();
     bench.fake.answers(oauth_error(400, "invalid_grant"));
     for _ in 0..20 {
@@ -77,7 +77,7 @@ fn f028_invalid_grant_is_remembered_until_somebody_asks() {
 }
 
 #[test]
-fn f029_invalid_client_while_a_token_is_valid_leaves_it_in_use() {
+fn f029_invalid_client_does_not_end_a_valid_token() {
     let bench = bench();
     assert_eq!(bench.token(), "token-1");
     bench.advance(3000);
@@ -89,7 +89,7 @@ fn f029_invalid_client_while_a_token_is_valid_leaves_it_in_use() {
     }
     bench.advance(500);
     assert_eq!(bench.token(), "token-1");
-    assert_eq!(bench.fake.count(), 2, "a permanent refusal is not asked again");
+    assert_eq!(bench.fake.count(), 2, "after a permanent refusal no request is sent");
     bench.advance(100);
     for _ in 0..20 {
         let error = bench.session.access_token().unwrap_err();
@@ -130,7 +130,7 @@ fn f030_refusals_of_client_grant_and_scope_are_permanent() {
 }
 
 #[test]
-fn f031_a_server_that_wants_a_person_is_login_required() {
+fn f031_interaction_required_is_login_required() {
     for error in [
         "interaction_required",
         "login_required",
@@ -152,7 +152,7 @@ fn f032_unknown_errors_are_permanent_with_400_and_transient_with_5xx() {
     assert_eq!(refused(401, "a_new_error"), (Status::Misconfigured, None, 1));
     let (status, _, requests) = refused(503, "a_new_error");
     assert_eq!(status, Status::Unavailable);
-    assert!(requests >= 20, "asked again after each pause, {requests} times");
+    assert!(requests >= 20, "requested again after each pause, {requests} times");
     let (status, ..) = refused(400, "temporarily_unavailable");
     assert_eq!(status, Status::Unavailable);
 }
@@ -160,7 +160,7 @@ fn f032_unknown_errors_are_permanent_with_400_and_transient_with_5xx() {
 /// A gateway before the server may respond for a while. The client is not at fault, and the next
 /// attempt may succeed.
 #[test]
-fn f032_a_gateways_refusal_is_not_for_ever() {
+fn f032_the_refusal_of_a_gateway_is_temporary() {
     for (status, body) in
         [(403, "Forbidden"), (408, "timeout"), (425, "too early"), (404, "not_here")]
     {
@@ -174,7 +174,7 @@ fn f032_a_gateways_refusal_is_not_for_ever() {
 
 /// Metadata that worked for months is gone: the token endpoint that it named is still used.
 #[test]
-fn f035_the_last_good_metadata_is_used_when_it_is_gone() {
+fn f035_the_last_valid_metadata_is_used_if_the_server_fails() {
     let logs = logs();
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let config = json!({
@@ -202,7 +202,7 @@ fn f035_the_last_good_metadata_is_used_when_it_is_gone() {
 }
 
 #[test]
-fn f037_a_307_does_not_post_the_secret_again() {
+fn f037_a_307_does_not_send_the_secret_again() {
     let (simulator, other) = (simulator(), simulator());
     for status in [307, 308] {
         let step = json!([{"status": status, "headers": {"Location": other.token_endpoint()}}]);
@@ -216,7 +216,7 @@ fn f037_a_307_does_not_post_the_secret_again() {
 }
 
 #[test]
-fn f038_cookies_are_not_kept() {
+fn f038_cookies_are_not_stored() {
     let simulator = simulator();
     let step = json!({"steps": [{"headers": {"Set-Cookie": "session=SECRET; Path=/"}, "token_response": {}}], "repeat": true});
     simulator.script("m2m.token", &step).unwrap();
@@ -230,7 +230,7 @@ fn f038_cookies_are_not_kept() {
 /// The `Date` of a server or a gateway is wrong by hours: the token has its stated lifetime, and
 /// the log reports the difference.
 #[test]
-fn f039_a_strange_date_is_a_hint_and_nothing_more() {
+fn f039_a_wrong_date_header_does_not_change_the_lifetime() {
     let logs = logs();
     for (offset, start) in [(-9099, "90"), (18_000, "180")] {
         let simulator = simulator();
@@ -251,7 +251,7 @@ fn f039_a_strange_date_is_a_hint_and_nothing_more() {
 }
 
 #[test]
-fn f040_a_revoked_grant_is_no_loop() {
+fn f040_a_revoked_grant_causes_no_loop() {
     let bench = bench();
     bench.fake.always(|_| Ok(oauth_error(400, "invalid_grant")));
     for _ in 0..20 {

@@ -85,7 +85,7 @@ impl Identity {
 }
 
 #[test]
-fn i10_20_a_server_that_refuses_the_handshake_is_not_called_one_without_identity() {
+fn i10_20_a_refused_handshake_is_not_reported_as_a_certificate_error() {
     for (alert, expected) in
         [(40, "HandshakeFailure"), (70, "ProtocolVersion"), (116, "CertificateRequired")]
     {
@@ -110,7 +110,7 @@ fn i10_20_a_server_that_refuses_the_handshake_is_not_called_one_without_identity
 }
 
 #[test]
-fn i10_20_a_server_that_demands_a_client_certificate_is_named_so() {
+fn i10_20_a_demanded_client_certificate_is_named() {
     let identity = Identity::new();
     let config = identity.config(true);
     let (endpoint, thread) = server(1, move |mut stream| {
@@ -133,7 +133,7 @@ fn i10_20_a_server_that_demands_a_client_certificate_is_named_so() {
 }
 
 #[test]
-fn i10_20_what_is_no_tls_is_unavailable() {
+fn i10_20_a_server_without_tls_is_unavailable() {
     // The request was not sent, so it is safe to repeat. There are three attempts.
     let (endpoint, thread) = server(3, |mut stream| {
         let _ = stream.read(&mut [0; 4096]);
@@ -175,7 +175,7 @@ const CHILD: &str = "PLANETKEY_TEST_CHILD";
 
 #[test]
 #[cfg(unix)]
-fn i10_21_a_process_without_free_files_gets_an_error_that_can_be_repeated() {
+fn i10_21_without_free_file_descriptors_the_error_is_retryable() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "faults::tls::i10_21_child_with_few_files"]).env(CHILD, "1");
     let output = command.output().unwrap();

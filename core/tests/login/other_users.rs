@@ -1,7 +1,7 @@
 //! Other users of this computer, who can read the address of a login from the command line of the
 //! browser.
 
-use super::people::*;
+use super::scene::*;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -91,17 +91,17 @@ sys.stdin.read()
 ";
 
 #[test]
-fn i9_12_the_return_of_another_users_browser_is_refused_with_a_page_and_the_login_goes_on() {
-    let people = People::new();
-    let login = start(&people.desktop());
+fn i9_12_a_redirect_of_another_user_is_refused_and_the_login_continues() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
     // The other user logs in with an own account at the address of this login.
-    let (port, forged) = get(&people.browse(&login, json!({})));
+    let (port, forged) = get(&scene.browse(&login, json!({})));
     let Some(mut stranger) = Stranger::new(ASKS, port, &forged) else { return };
     assert_eq!(stranger.hear(), "sent");
     assert!(is_pending(&login));
     assert_eq!(stranger.hear(), "403 True");
-    assert_eq!(people.simulator.count("user.token").unwrap(), 0);
-    let (port, request) = get(&people.browse(&login, json!({})));
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 0);
+    let (port, request) = get(&scene.browse(&login, json!({})));
     assert_eq!(status(&exchange(&login, port, &request)), 200);
     assert!(matches!(login.poll(), Ok(Some(_))));
 }
@@ -110,23 +110,23 @@ fn i9_12_the_return_of_another_users_browser_is_refused_with_a_page_and_the_logi
 #[test]
 fn i9_12_another_user_who_closes_the_connection_at_once_is_refused() {
     for script in [CLOSES, RESETS] {
-        let people = People::new();
-        let login = start(&people.desktop());
-        let (port, forged) = get(&people.browse(&login, json!({})));
+        let scene = Scene::new();
+        let login = start(&scene.desktop());
+        let (port, forged) = get(&scene.browse(&login, json!({})));
         let Some(mut stranger) = Stranger::new(script, port, &forged) else { return };
         assert_eq!(stranger.hear(), "sent");
         stranger.process.wait().unwrap();
         assert!(is_pending(&login), "{script}");
         assert!(is_pending(&login), "{script}");
-        assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+        assert_eq!(scene.simulator.count("user.token").unwrap(), 0);
     }
 }
 
 #[test]
-fn i9_12_connections_of_another_user_do_not_starve_the_login() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn i9_12_connections_of_another_user_do_not_block_the_login() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     let mut own = send(port, request.split_at(20).0);
     let Some(mut stranger) = Stranger::new(FLOODS, port, "") else { return };
     assert_eq!(stranger.hear(), "sent");
@@ -137,10 +137,10 @@ fn i9_12_connections_of_another_user_do_not_starve_the_login() {
 }
 
 #[test]
-fn i9_12_a_request_that_was_sent_is_read_before_its_connection_gives_way_to_newer_ones() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn i9_12_a_request_is_read_before_its_connection_is_closed_for_newer_ones() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     let own = send(port, &request);
     let silent: Vec<TcpStream> =
         (0..60).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();

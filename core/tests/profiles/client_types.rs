@@ -35,8 +35,8 @@ fn full(client_type: &str) -> Value {
 }
 
 #[test]
-fn every_type_that_holds_tokens_is_used() {
-    let machines = ["oidc_client_credentials_secret", "oidc_client_credentials_pubkey"];
+fn every_client_type_that_obtains_tokens_is_used() {
+    let m2m_types = ["oidc_client_credentials_secret", "oidc_client_credentials_pubkey"];
     let names = [
         "oidc_auth_code",
         "oidc_auth_code_secret",
@@ -58,7 +58,7 @@ fn every_type_that_holds_tokens_is_used() {
             (name, Some(client.client_type))
         );
         let grant =
-            if machines.contains(&name) { Grant::ClientCredentials } else { Grant::RefreshToken };
+            if m2m_types.contains(&name) { Grant::ClientCredentials } else { Grant::RefreshToken };
         assert_eq!(client.client_type.grant(), grant, "{name}");
         assert_eq!(client.client_secret.is_some(), name.ends_with("_secret"), "{name}");
         assert_eq!(client.private_key.is_some(), name.ends_with("_pubkey"), "{name}");
@@ -82,10 +82,10 @@ fn every_type_that_holds_tokens_is_used() {
 }
 
 #[test]
-fn a_password_that_is_stored_is_not_used() {
+fn a_stored_password_is_not_used() {
     for (user, password) in [("username", "password"), ("user_name", "user_password")] {
         let mut config = full("oidc_resource_owner");
-        config[user] = json!("somebody");
+        config[user] = json!("someone");
         config[password] = json!("SECRET-password");
         let client = oauth(&config);
         assert_eq!(client.client_type.grant(), Grant::RefreshToken);
@@ -94,7 +94,7 @@ fn a_password_that_is_stored_is_not_used() {
 }
 
 #[test]
-fn types_that_send_nothing_are_refused_with_advice() {
+fn client_types_that_send_no_credential_are_refused_with_advice() {
     for (config, says) in [
         (json!({"client_type": "none"}), "another profile"),
         (
@@ -123,7 +123,7 @@ fn types_that_send_nothing_are_refused_with_advice() {
 }
 
 #[test]
-fn every_field_arrives() {
+fn every_field_of_a_client_configuration_is_read() {
     let mut config = full("oidc_auth_code_secret");
     let endpoints = [
         "token_endpoint",
@@ -220,7 +220,7 @@ fn every_field_arrives() {
 }
 
 #[test]
-fn a_private_key_is_text_or_a_file_and_never_encrypted() {
+fn a_private_key_is_text_or_a_file_and_not_encrypted() {
     for name in [
         "oidc_auth_code_pubkey",
         "oidc_device_code_pubkey",
@@ -317,10 +317,10 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
 }
 
 #[test]
-fn the_built_in_profiles_go_before_directories() {
+fn built_in_profiles_take_precedence_over_directories() {
     let home = Home::new();
     for name in ["planet-user", "planet-m2m", "legacy"] {
-        home.profile(name, &machine("intruder"));
+        home.profile(name, &m2m("intruder"));
     }
     let root = home.root();
     let user = load::open(&root, "Planet-User").unwrap();
@@ -343,7 +343,7 @@ fn the_built_in_profiles_go_before_directories() {
 }
 
 #[test]
-fn what_is_wrong_with_a_profile_names_its_file_and_nothing_of_its_content() {
+fn an_error_about_a_profile_names_its_file_and_quotes_nothing() {
     let home = Home::new();
     home.write(".planet/broken/auth_client.json", r#"{"client_secret": "SECRET-broken""#);
     home.write(".planet/list/auth_client.json", r#"["SECRET-list"]"#);

@@ -80,7 +80,7 @@ pub fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-pub fn machine(id: &str) -> Value {
+pub fn m2m(id: &str) -> Value {
     json!({"client_type": "oidc_client_credentials_secret", "client_id": id, "client_secret": "SECRET-of-the-client"})
 }
 

@@ -3,11 +3,11 @@
 
 mod client_types;
 mod home;
-mod listing;
-mod manage;
-mod places;
+mod list;
+mod paths;
+mod planet_json;
 mod precedence;
-mod preferences;
 #[cfg(unix)]
 mod sops;
+mod store;
 mod tolerance;

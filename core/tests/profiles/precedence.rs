@@ -2,15 +2,15 @@
 
 use super::home::*;
 use planetkey::profile::client_config::ClientConfig;
-use planetkey::profile::precedence::{self, Found, Level};
+use planetkey::profile::precedence::{self, FoundCredential, Level};
 use planetkey::{Result, Status};
 use serde_json::{Map, json};
 
-fn find(home: &Home, variables: &[(&str, &str)]) -> Result<(Vec<Found>, Vec<String>)> {
+fn find(home: &Home, variables: &[(&str, &str)]) -> Result<(Vec<FoundCredential>, Vec<String>)> {
     precedence::find(&home.environment(variables), &home.root())
 }
 
-fn sources(found: &[Found]) -> Vec<&str> {
+fn sources(found: &[FoundCredential]) -> Vec<&str> {
     found.iter().map(|found| found.source.as_str()).collect()
 }
 
@@ -42,14 +42,14 @@ const PREFERENCES: [(&str, &[(&str, &str)]); 4] = [
 /// Tests every combination of sources: the order is that of the design, and no source disables
 /// another.
 #[test]
-fn every_combination_comes_in_the_order_of_the_design() {
+fn every_combination_of_credentials_has_the_documented_order() {
     let toml = "[default-profile]\nsh_client_id = \"toml-client\"\nsh_client_secret = \"s\"\n\
         [named]\nsh_client_id = \"named-client\"\nsh_client_secret = \"s\"\n";
     let mut combinations = 0;
     for files in 0..64 {
         let home = Home::new();
-        home.profile("env-profile", &machine("env-profile-client"))
-            .profile("file-profile", &machine("file-profile-client"));
+        home.profile("env-profile", &m2m("env-profile-client"))
+            .profile("file-profile", &m2m("file-profile-client"));
         let chosen = PREFERENCES
             .iter()
             .enumerate()
@@ -92,12 +92,12 @@ fn every_combination_comes_in_the_order_of_the_design() {
             let (found, notes) = find(&home, &environment).unwrap();
             assert_eq!(sources(&found), wanted);
             assert!(found.is_sorted_by_key(|found| found.level));
-            let nobody = if wanted.is_empty() {
+            let no_user = if wanted.is_empty() {
                 vec!["planet-user: no user has logged in".to_owned()]
             } else {
                 Vec::new()
             };
-            assert_eq!(notes, nobody);
+            assert_eq!(notes, no_user);
             combinations += 1;
         }
     }
@@ -105,10 +105,10 @@ fn every_combination_comes_in_the_order_of_the_design() {
 }
 
 #[test]
-fn what_is_found_says_whose_it_is_and_where_its_tokens_are() {
+fn a_found_credential_names_its_source_and_token_profile() {
     let home = Home::new();
-    home.profile("env-profile", &machine("env-profile-client"))
-        .profile("file-profile", &machine("file-profile-client"));
+    home.profile("env-profile", &m2m("env-profile-client"))
+        .profile("file-profile", &m2m("file-profile-client"));
     home.profile("keyed", &json!({"client_type": "static_apikey", "api_key": "PROFILE-KEY", "bearer_token_prefix": "api-key"}));
     let members = PREFERENCES
         .iter()
@@ -123,7 +123,7 @@ fn what_is_found_says_whose_it_is_and_where_its_tokens_are() {
     let variables: Vec<_> =
         ENVIRONMENT[..5].iter().flat_map(|(_, variables)| variables.iter().copied()).collect();
     let (found, _) = find(&home, &variables).unwrap();
-    let what = |found: &Found| match &found.config {
+    let what = |found: &FoundCredential| match &found.config {
         ClientConfig::OAuth(client) => client.client_id.clone(),
         ClientConfig::ApiKey { api_key, as_header } => format!("{} {as_header}", api_key.expose()),
     };
@@ -165,7 +165,7 @@ fn what_is_found_says_whose_it_is_and_where_its_tokens_are() {
 #[test]
 fn a_session_is_listed_once() {
     let home = Home::new();
-    home.write(".planet/planet-user/token.json", "{}").profile("planet-m2m-x", &machine("x"));
+    home.write(".planet/planet-user/token.json", "{}").profile("planet-m2m-x", &m2m("x"));
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "Planet-User"}"#);
     let (found, notes) = find(&home, &[]).unwrap();
     assert_eq!((sources(&found), notes.len()), (vec![".planet.json: PL_AUTH_PROFILE"], 0));
@@ -178,7 +178,7 @@ fn a_session_is_listed_once() {
 
 /// A variable in the environment is deliberate: no other credential replaces it.
 #[test]
-fn a_profile_of_the_environment_that_cannot_be_used_is_an_error() {
+fn an_unusable_profile_of_the_environment_is_an_error() {
     let home = Home::new();
     home.write(".planet.json", r#"{"PL_API_KEY": "KEY"}"#)
         .profile("nothing", &json!({"client_type": "none"}));
@@ -201,10 +201,10 @@ fn a_profile_of_the_environment_that_cannot_be_used_is_an_error() {
 
 /// An error in a file becomes a note, and disables no other source.
 #[test]
-fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
+fn an_unusable_profile_of_a_file_is_a_note() {
     let home = Home::new();
     home.profile("nothing", &json!({"client_type": "none"}))
-        .profile("person", &json!({"client_type": "oidc_auth_code", "client_id": "x"}));
+        .profile("user", &json!({"client_type": "oidc_auth_code", "client_id": "x"}));
     home.write(".planet/broken/auth_client.json", r#"{"client_secret": "SECRET-broken"#);
     for (name, says) in [
         ("missing", "there is no profile"),
@@ -213,7 +213,7 @@ fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
         ("legacy", "no API key"),
         ("../x", "name"),
         ("broken", "auth_client.json"),
-        ("person", "no user has logged in to the profile person"),
+        ("user", "no user has logged in to the profile user"),
         ("planet-user", "no user has logged in to the profile planet-user"),
     ] {
         home.write(".planet.json", json!({"PL_AUTH_PROFILE": name, "key": "KEY"}).to_string());
@@ -237,8 +237,8 @@ fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
         );
     }
     // With a session the user's profile is used.
-    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "person", "key": "KEY"}"#)
-        .write(".planet/person/token.json", "{}");
+    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "user", "key": "KEY"}"#)
+        .write(".planet/user/token.json", "{}");
     assert_eq!(
         sources(&find(&home, &[]).unwrap().0),
         [".planet.json: PL_AUTH_PROFILE", ".planet.json: key"]
@@ -246,7 +246,7 @@ fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
 }
 
 #[test]
-fn halves_are_never_put_together() {
+fn id_and_secret_of_different_levels_are_never_combined() {
     let home = Home::new();
     let note = |present: &str, absent: &str, place: &str| {
         format!("{present} is set{place} without {absent} and was passed over; set both")
@@ -280,7 +280,7 @@ fn halves_are_never_put_together() {
 }
 
 #[test]
-fn sentinelhubs_file_is_no_mistake_without_credentials() {
+fn a_sentinelhub_section_without_credentials_is_no_error() {
     let home = Home::new();
     home.write(".planet.json", r#"{"key": "KEY"}"#);
     for file in [

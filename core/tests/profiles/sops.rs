@@ -76,10 +76,10 @@ impl Bench {
 }
 
 #[test]
-fn an_encrypted_profile_goes_before_a_plain_one() {
+fn an_encrypted_profile_takes_precedence_over_a_plain_one() {
     let bench = Bench::new(STUB);
-    bench.home.profile("x", &machine("plain"));
-    bench.seal(".planet/x/auth_client.sops.json", &machine("encrypted"));
+    bench.home.profile("x", &m2m("plain"));
+    bench.seal(".planet/x/auth_client.sops.json", &m2m("encrypted"));
     let opened = load::open(&bench.root(), "x").unwrap();
     let file = bench.home.join(".planet/x/auth_client.sops.json");
     assert_eq!(opened.config_file.as_deref(), Some(file.as_path()));
@@ -117,7 +117,7 @@ fn an_encrypted_profile_goes_before_a_plain_one() {
 }
 
 #[test]
-fn clear_text_is_never_written_and_never_an_argument() {
+fn plain_text_is_never_in_a_file_or_an_argument() {
     let bench = Bench::new(STUB);
     let profiles = bench.profiles();
     let clear = |needle: &str| {
@@ -173,7 +173,7 @@ fn clear_text_is_never_written_and_never_an_argument() {
 }
 
 #[test]
-fn without_the_program_it_says_so() {
+fn without_sops_the_error_says_so() {
     let home = Home::new();
     home.write(".planet/x/auth_client.sops.json", "{}").write("sops", "#!/bin/sh\necho '{}'\n");
     home.write("unfit/sops", "#!/bin/sh\necho '{}'\n");
@@ -198,7 +198,7 @@ fn without_the_program_it_says_so() {
 }
 
 #[test]
-fn a_failure_of_the_program_is_one_clean_line() {
+fn a_failure_of_sops_is_one_clean_line() {
     let bench = Bench::new(
         "printf '\\n  \\033[31mFailed to get the data key\\r\\nsecond line\\n' >&2; exit 128",
     );
@@ -251,7 +251,7 @@ fn a_failure_of_the_program_is_one_clean_line() {
 }
 
 #[test]
-fn a_program_that_hangs_is_ended() {
+fn a_sops_that_hangs_is_killed() {
     let patience = Duration::from_millis(100);
     let file = Path::new("/x.sops.json");
     // The program never ends, or it has ended and a child of it holds the pipes open.
@@ -266,7 +266,7 @@ fn a_program_that_hangs_is_ended() {
 }
 
 #[test]
-fn pipes_neither_fill_up_nor_break() {
+fn full_and_broken_pipes_do_not_block() {
     // More data than a pipe holds, in both directions at once.
     let bench = Bench::new("printf '{\"sops\": \"'; tr x y; printf '\"}'");
     let sealed = bench.sops().encrypt(Path::new("/x.sops.json"), &vec![b'x'; 900_000]).unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 #[test]
 fn f072_a_newer_schema_is_used_and_not_rewritten() {
     let home = Home::new();
-    let mut config = machine("known");
+    let mut config = m2m("known");
     config["schema_version"] = json!(99);
     config["scopes_of_tomorrow"] = json!({"deep": [1, null, {"__kept": true}]});
     home.profile("newer", &config);
@@ -35,7 +35,7 @@ fn f072_a_newer_schema_is_used_and_not_rewritten() {
 }
 
 #[test]
-fn f073_marks_line_ends_and_zero_bytes_do_no_harm() {
+fn f073_byte_order_marks_line_ends_and_zero_bytes_are_accepted() {
     let home = Home::new();
     let dress = |text: &str| {
         [
@@ -45,7 +45,7 @@ fn f073_marks_line_ends_and_zero_bytes_do_no_harm() {
         ]
         .concat()
     };
-    home.write(".planet/odd/auth_client.json", dress(&format!("{:#}", machine("x"))));
+    home.write(".planet/odd/auth_client.json", dress(&format!("{:#}", m2m("x"))));
     home.write(".planet/keyed/auth_client.json", dress("{\n\"client_type\": \"static_apikey\"\n}"));
     home.write(".planet/keyed/token.json", dress("{\n\"api_key\": \"KEY\"\n}"));
     home.write(".planet.json", dress("{\n\"PL_AUTH_PROFILE\": \"odd\", \"other\": 1\n}"));

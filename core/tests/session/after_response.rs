@@ -30,7 +30,7 @@ fn refused<'a>(url: &'a str, sent: Option<&'a str>) -> ApiResponse<'a> {
 /// Returns the results of the blocking and the non-blocking call, as the value of the header.
 fn both(session: &Session, response: &ApiResponse<'_>) -> (Option<String>, String) {
     let cached = match session.after_api_response_cached(response).unwrap() {
-        Immediate::Nothing => "stands".to_owned(),
+        Immediate::Nothing => "final".to_owned(),
         Immediate::WouldBlock => "would block".to_owned(),
         Immediate::Authorization(repeat) => header(&repeat).to_owned(),
         _ => unreachable!(),
@@ -55,7 +55,7 @@ fn a_refused_token_is_replaced_and_the_request_repeated_once() {
 }
 
 #[test]
-fn a_response_that_does_not_refuse_the_token_stands() {
+fn a_response_that_does_not_refuse_the_token_is_final() {
     let bench = bench();
     let authorization = bench.session.authorize(SENTINEL_HUB).unwrap();
     let scope = Some(r#"Bearer error="insufficient_scope""#);
@@ -74,7 +74,7 @@ fn a_response_that_does_not_refuse_the_token_stands() {
 }
 
 #[test]
-fn a_refused_api_key_stands() {
+fn the_refusal_of_an_api_key_is_final() {
     for transport in [ApiKeyTransport::Basic, ApiKeyTransport::Header, ApiKeyTransport::Query] {
         let session = key_session(transport);
         let authorization = session.authorize(PLANET).unwrap();
@@ -86,11 +86,11 @@ fn a_refused_api_key_stands() {
     // The client may encode the key in the query differently.
     let session = key_session(ApiKeyTransport::Query);
     let url = format!("{PLANET}?api_key=KEY/%2B%7e");
-    assert_eq!(both(&session, &refused(&url, None)), (None, "stands".to_owned()));
+    assert_eq!(both(&session, &refused(&url, None)), (None, "final".to_owned()));
 }
 
 #[test]
-fn a_credential_that_was_lost_on_a_redirect_is_sent_to_a_host_that_is_served() {
+fn a_credential_lost_on_a_redirect_is_sent_to_a_host_of_the_session() {
     let bench = bench();
     bench.token();
     // A response to a request without the token says nothing about the token.
@@ -102,12 +102,12 @@ fn a_credential_that_was_lost_on_a_redirect_is_sent_to_a_host_that_is_served() {
             (Some("Bearer token-1".to_owned()), "Bearer token-1".to_owned())
         );
         response.can_repeat = false;
-        assert_eq!(both(&bench.session, &response), (None, "stands".to_owned()));
+        assert_eq!(both(&bench.session, &response), (None, "final".to_owned()));
     }
-    assert_eq!(both(&bench.session, &refused(ELSEWHERE, None)), (None, "stands".to_owned()));
+    assert_eq!(both(&bench.session, &refused(ELSEWHERE, None)), (None, "final".to_owned()));
     assert_eq!(
         both(&bench.session, &refused(ELSEWHERE, Some("Bearer of-another"))),
-        (None, "stands".to_owned())
+        (None, "final".to_owned())
     );
     assert_eq!(bench.fake.count(), 1, "nothing was refreshed");
 
@@ -118,7 +118,7 @@ fn a_credential_that_was_lost_on_a_redirect_is_sent_to_a_host_that_is_served() {
 }
 
 #[test]
-fn a_host_that_is_not_served_cannot_take_a_token_out_of_use() {
+fn a_401_of_a_foreign_host_does_not_invalidate_the_token() {
     let bench = bench();
     bench.token();
     // A client forwarded the token by mistake.
@@ -126,7 +126,7 @@ fn a_host_that_is_not_served_cannot_take_a_token_out_of_use() {
         for sent in [None, Some("Bearer token-1")] {
             let mut response = refused(url, sent);
             response.www_authenticate = INVALID_TOKEN;
-            assert_eq!(both(&bench.session, &response), (None, "stands".to_owned()), "{url}");
+            assert_eq!(both(&bench.session, &response), (None, "final".to_owned()), "{url}");
         }
     }
     assert_eq!(bench.token(), "token-1");
@@ -134,7 +134,7 @@ fn a_host_that_is_not_served_cannot_take_a_token_out_of_use() {
 }
 
 #[test]
-fn a_request_that_cannot_be_repeated_still_takes_the_token_out_of_use() {
+fn a_401_of_a_request_that_cannot_be_repeated_invalidates_the_token() {
     let bench = bench();
     let mut response = refused(SENTINEL_HUB, Some("Bearer token-1"));
     response.can_repeat = false;
@@ -144,7 +144,7 @@ fn a_request_that_cannot_be_repeated_still_takes_the_token_out_of_use() {
 }
 
 #[test]
-fn the_call_that_never_blocks_says_when_it_would() {
+fn the_call_that_never_blocks_returns_would_block() {
     let bench = bench();
     bench.token();
     let response = refused(SENTINEL_HUB, Some("Bearer token-1"));
@@ -161,7 +161,7 @@ fn the_call_that_never_blocks_says_when_it_would() {
 }
 
 #[test]
-fn the_error_of_a_failed_refresh_is_the_callers() {
+fn the_error_of_a_failed_refresh_is_returned() {
     let bench = bench();
     let authorization = bench.session.authorize(SENTINEL_HUB).unwrap();
     bench.fake.answers(oauth_error(401, "invalid_client"));
@@ -173,14 +173,14 @@ fn the_error_of_a_failed_refresh_is_the_callers() {
 }
 
 #[test]
-fn what_is_logged_of_a_response_holds_no_secret() {
+fn log_records_about_a_response_hold_no_secret() {
     let text =
         format!("{:?}", refused("https://api.planet.com/?api_key=KEY", Some("Bearer token-1")));
     assert_eq!(text, "ApiResponse(401 to a request with Authorization header)");
 }
 
 #[test]
-fn hosts_that_are_not_served_get_nothing_and_bad_urls_are_errors() {
+fn foreign_hosts_get_no_credential_and_invalid_urls_are_errors() {
     let bench = bench();
     for url in [
         ELSEWHERE,

@@ -41,7 +41,7 @@ fn home() -> tempfile::TempDir {
 }
 
 #[test]
-fn all_that_is_there_in_the_order_of_the_design() {
+fn all_credentials_are_found_in_the_documented_order() {
     let (home, fake) = (home(), Fake::new());
     let all = [
         (HOME_VARIABLE, home.path().to_str().unwrap()),
@@ -100,7 +100,7 @@ fn all_that_is_there_in_the_order_of_the_design() {
 }
 
 #[test]
-fn one_session_serves_both_domains_with_what_each_takes() {
+fn one_session_serves_both_domains() {
     let session =
         open([("PL_API_KEY", "KEY"), ("SH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")])
             .unwrap();
@@ -122,7 +122,7 @@ fn one_session_serves_both_domains_with_what_each_takes() {
 }
 
 #[test]
-fn half_a_pair_is_passed_over_and_said() {
+fn an_id_without_its_secret_is_skipped_with_a_note() {
     let logs = logs();
     for (present, absent) in [
         ("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"),
@@ -155,7 +155,7 @@ fn half_a_pair_is_passed_over_and_said() {
     // Halves of different pairs are never combined.
     let session = open([("PL_AUTH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
     assert!(!session.is_initialized());
-    assert_eq!(session.status().notes().len(), 3, "the two halves, and that nobody has logged in");
+    assert_eq!(session.status().notes().len(), 3, "the two halves, and that no user has logged in");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn an_empty_variable_is_unset() {
 }
 
 #[test]
-fn without_anything_the_session_opens_and_says_what_to_do() {
+fn without_a_credential_the_session_opens_and_its_calls_say_what_to_do() {
     let session = open::<&str>([]).unwrap();
     assert!(!session.is_initialized() && session.status().sources().is_empty());
     assert_eq!(
@@ -215,7 +215,7 @@ fn without_anything_the_session_opens_and_says_what_to_do() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_no_text_is_said_and_not_skipped() {
+fn a_variable_that_is_not_unicode_is_an_error() {
     use std::os::unix::ffi::OsStringExt;
     for name in [
         "PL_AUTH_PROFILE",
@@ -234,7 +234,7 @@ fn a_variable_that_is_no_text_is_said_and_not_skipped() {
 }
 
 #[test]
-fn a_bad_value_is_said_and_not_skipped() {
+fn an_invalid_variable_is_an_error() {
     for (name, value) in
         [("PL_API_KEY", "KEY:"), ("PL_API_KEY", "KEY\n"), ("PLANET_API_KEY", "a b")]
     {
@@ -248,7 +248,7 @@ fn a_bad_value_is_said_and_not_skipped() {
 /// The server's response would not show a line break from a file or a here-document. The error
 /// names it before a request is sent.
 #[test]
-fn a_line_break_in_a_client_is_said_before_a_server_sees_it() {
+fn a_line_break_in_a_client_id_is_an_error_before_any_request() {
     let says = |message: &str, name: &str| {
         message.contains(name) && message.contains("line break") && !message.contains("hidden")
     };
@@ -294,7 +294,7 @@ fn a_line_break_in_a_client_is_said_before_a_server_sees_it() {
 }
 
 #[test]
-fn what_the_call_names_does_not_look_at_the_environment() {
+fn a_credential_of_the_call_ignores_the_environment() {
     let variables = [
         ("PL_API_KEY", "ENV-KEY"),
         ("PL_AUTH_CLIENT_ID", "env-client"),
@@ -314,7 +314,7 @@ fn what_the_call_names_does_not_look_at_the_environment() {
 }
 
 #[test]
-fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
+fn a_deployment_is_a_preset_a_path_or_json_and_the_option_takes_precedence() {
     let document = r#"{"name": "mine", "authorization_servers": [], "resource_servers": []}"#;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mine.json");
@@ -356,7 +356,7 @@ fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
 }
 
 #[test]
-fn loopback_by_the_environment_is_for_the_defaults_only() {
+fn the_variable_for_loopback_applies_to_from_defaults_only() {
     let url = "http://127.0.0.1:9/";
     let allowed = |value: &str| {
         open([("PL_API_KEY", "KEY"), ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", value)])
@@ -392,7 +392,7 @@ fn loopback_by_the_environment_is_for_the_defaults_only() {
 /// `allowed_hosts` is for the credential that the call names. An API key that was found in the
 /// environment is not sent there.
 #[test]
-fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
+fn allowed_hosts_do_not_apply_to_an_api_key_that_was_found() {
     let variables =
         [("PL_API_KEY", "KEY"), ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
     let options = with_variables(&Fake::new(), variables)
@@ -414,7 +414,7 @@ fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
 /// A session also has the credentials of the files, and a URL gets the first one that its host
 /// accepts.
 #[test]
-fn files_and_the_session_of_a_person_come_after_the_environment() {
+fn files_and_the_user_session_come_after_the_environment() {
     let (home, fake) = (home(), Fake::new());
     let write = |path: &str, content: &str| {
         let path = home.path().join(path);
@@ -449,7 +449,7 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
     assert_eq!(
         session.authorize(PLANET).unwrap().source(),
         ".planet.json: key",
-        "the key stands before it"
+        "the key takes precedence"
     );
     // Without other credentials the user's session serves both.
     write(".planet.json", "{}");
@@ -470,7 +470,7 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
 
 /// An unusable key or client in a file is skipped with a note. In the environment it is an error.
 #[test]
-fn what_is_unfit_in_a_file_is_a_note() {
+fn an_unusable_value_in_a_file_is_a_note() {
     let (home, fake) = (home(), Fake::new());
     let home_variable = (HOME_VARIABLE, home.path().to_str().unwrap());
     let profile = home.path().join(".planet/machine/auth_client.json");
@@ -512,7 +512,7 @@ fn what_is_unfit_in_a_file_is_a_note() {
 }
 
 #[test]
-fn what_stands_in_the_place_of_the_profiles_is_said() {
+fn a_file_at_the_path_of_the_profiles_is_reported() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
     std::fs::write(home.path().join(".planet"), "").unwrap();
     let options = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())]);

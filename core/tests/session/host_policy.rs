@@ -53,7 +53,7 @@ fn literal_hosts_are_accepted_in_any_case_and_with_443() {
 }
 
 #[test]
-fn i9_16_an_at_sign_behind_an_empty_path_is_refused() {
+fn i9_16_an_at_sign_after_an_empty_path_is_refused() {
     let session = key_session(&[], true);
     for url in [
         "https://api.planet.com?@evil.example/",
@@ -78,7 +78,7 @@ fn i9_16_an_at_sign_behind_an_empty_path_is_refused() {
 }
 
 #[test]
-fn i10_22_a_host_of_another_built_in_deployment_says_which() {
+fn i10_22_the_refusal_of_a_host_of_another_deployment_names_it() {
     let error =
         key_session(&[], false).headers("https://sh.dataspace.copernicus.eu/ogc/wms").unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
@@ -115,7 +115,7 @@ fn i10_22_a_host_of_another_built_in_deployment_says_which() {
 }
 
 #[test]
-fn whatever_a_parser_would_repair_is_refused() {
+fn urls_that_a_parser_would_repair_are_refused() {
     let session = key_session(&[], false);
     for url in [
         // User information: before the host, after it, and as a look-alike.
@@ -256,7 +256,7 @@ fn other_schemes_and_shapes_are_refused() {
 /// Tests every special character at every position: another parser must read an accepted URL the
 /// same way.
 #[test]
-fn what_is_accepted_another_parser_reads_the_same_way() {
+fn another_parser_reads_an_accepted_url_the_same_way() {
     let session = key_session(&[], false);
     let nasty: Vec<char> = (0u8..=0x7f)
         .map(char::from)
@@ -341,7 +341,7 @@ fn each_kind_of_credential_has_its_hosts() {
 }
 
 #[test]
-fn loopback_needs_the_option_and_then_is_this_machine_only() {
+fn loopback_requires_the_option_and_means_this_computer_only() {
     let (closed, open) = (key_session(&[], false), key_session(&[], true));
     for url in [
         "http://127.0.0.1/",
@@ -384,7 +384,7 @@ fn loopback_needs_the_option_and_then_is_this_machine_only() {
 }
 
 #[test]
-fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
+fn allowed_hosts_are_exact_names_for_the_credential_of_the_call() {
     let session = key_session(&["tiles.example.org", "localhost:8080"], false);
     assert_eq!(verdict(&session, "https://tiles.example.org/x"), Ok(()));
     assert_eq!(verdict(&session, "https://TILES.example.org:443/x"), Ok(()));
@@ -426,7 +426,7 @@ fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
 /// An API key never goes to Sentinel Hub, also if another deployment is chosen and the call lists
 /// the host.
 #[test]
-fn no_list_opens_sentinel_hub_to_an_api_key() {
+fn no_allowed_host_lets_an_api_key_go_to_sentinel_hub() {
     for deployment in ["planet", "copernicus-data-space"] {
         let hosts = ["services.sentinel-hub.com", "creodias.sentinel-hub.com"];
         let options =
@@ -463,7 +463,7 @@ fn the_hosts_of_a_deployment_are_checked_too() {
 }
 
 #[test]
-fn a_refusal_says_what_would_do() {
+fn a_refusal_says_which_credential_the_host_accepts() {
     let key = key_session(&[], false);
     let message =
         |session: &Session, url: &str| session.headers(url).unwrap_err().message().to_owned();
@@ -500,7 +500,7 @@ fn a_refusal_says_what_would_do() {
 }
 
 #[test]
-fn i10_15_signed_url_takes_the_templates_of_map_clients() {
+fn i10_15_signed_url_accepts_the_templates_of_map_clients() {
     let session = key_session(&[], false);
     for host in [
         "tiles{0-3}",

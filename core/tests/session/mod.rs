@@ -2,18 +2,17 @@
 //! sections 4 to 7).
 
 mod after_response;
+mod api_key_forms;
+mod deployments;
 mod environment;
-mod flight;
 mod host_policy;
-mod interrupted_login;
-mod origins;
-mod planet;
+mod hosts;
 mod profile_messages;
 mod profiles;
-mod renewal;
+mod refresh;
 mod runtime;
-mod secrecy;
+mod secrets;
 mod sentinelhub;
-mod storms;
-mod url_forms;
-mod values;
+mod settings;
+mod shared_backoff;
+mod single_flight;

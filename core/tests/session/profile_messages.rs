@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-fn machine() -> Value {
+fn m2m() -> Value {
     json!({"client_type": "oidc_client_credentials_pubkey", "auth_server": "https://as.example/", "client_id": "id",
         "token_endpoint": "https://as.example/token"})
 }
@@ -101,10 +101,10 @@ fn i10_31_the_advice_for_an_encrypted_key_works_for_both_kinds() {
         let key = place.path("key.pem");
         assert!(std::fs::read_to_string(&key).unwrap().contains(kind));
         let of_key = json!({"client_privkey_file": key});
-        place.profile(&machine(), &of_key);
+        place.profile(&m2m(), &of_key);
         let by_file = place.open().map(drop).unwrap_err();
         let config = place.profile(
-            &machine(),
+            &m2m(),
             &json!({"client_privkey_file": key, "client_privkey_password": "secret"}),
         );
         let by_password = place.open().map(drop).unwrap_err();
@@ -123,14 +123,14 @@ fn i10_31_the_advice_for_an_encrypted_key_works_for_both_kinds() {
             let arguments: Vec<&str> = words.chain(["-passin", "pass:secret"]).collect();
             let output = openssl(place.home.path(), &arguments).unwrap();
             assert!(output.status.success(), "{kind}: {output:?}");
-            place.profile(&machine(), &json!({"client_privkey_file": place.path("decrypted.pem")}));
+            place.profile(&m2m(), &json!({"client_privkey_file": place.path("decrypted.pem")}));
             place.open().unwrap().access_token().unwrap();
         }
     }
 }
 
 #[test]
-fn i10_31_what_is_wrong_with_a_key_file_names_profile_and_key() {
+fn i10_31_an_error_about_a_key_file_names_profile_and_key() {
     let place = Place::new();
     let curve = include_str!("../data/client-ec-p384.pem");
     for (name, text) in [
@@ -141,7 +141,7 @@ fn i10_31_what_is_wrong_with_a_key_file_names_profile_and_key() {
     ] {
         let key = place.path(name);
         text.map(|text| place.write(name, text));
-        let config = place.profile(&machine(), &json!({"client_privkey_file": key}));
+        let config = place.profile(&m2m(), &json!({"client_privkey_file": key}));
         let error = place.open().map(drop).unwrap_err();
         assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("mine")));
         for part in [config.to_str().unwrap(), key.to_str().unwrap(), "client_privkey_file"] {
@@ -152,7 +152,7 @@ fn i10_31_what_is_wrong_with_a_key_file_names_profile_and_key() {
 }
 
 #[test]
-fn i10_31_what_is_wrong_with_the_issuer_names_the_file() {
+fn i10_31_an_error_about_the_issuer_names_the_file() {
     let user = json!({"client_type": "oidc_client_credentials_secret", "auth_server": "https://as.example/", "client_id": "id",
         "client_secret": "s"});
     for changes in [
@@ -201,11 +201,11 @@ fn i10_31_what_is_wrong_with_the_issuer_names_the_file() {
 
 /// Planet's SDK uses such a session, and sends its refresh token to a server that did not issue it.
 #[test]
-fn i10_31_a_session_of_another_issuer_is_refused_by_both_names() {
+fn i10_31_the_refusal_of_another_issuers_session_names_both() {
     let place = Place::new();
-    let person = json!({"client_type": "oidc_device_code", "auth_server": "https://as.example/", "client_id": "id",
+    let user = json!({"client_type": "oidc_device_code", "auth_server": "https://as.example/", "client_id": "id",
         "token_endpoint": "https://as.example/token", "scopes": ["planet", "offline_access"]});
-    let config = place.profile(&person, &json!({}));
+    let config = place.profile(&user, &json!({}));
     let token_of = |issuer: &str| jwt(&json!({"iss": issuer, "exp": NOW + 3000, "iat": NOW - 600}));
     let saved = |issuer: &str| json!({"access_token": token_of(issuer), "refresh_token": "hidden", "token_type": "Bearer", "scope": "planet"});
     let file = place.write(".planet/mine/token.json", saved("https://login.example/").to_string());
@@ -226,7 +226,7 @@ fn i10_31_a_session_of_another_issuer_is_refused_by_both_names() {
     }
     assert!(!error.message().contains("hidden") && place.fake.count() == 0, "{error}");
     // As the message advises if both names are of one server.
-    place.profile(&person, &json!({"issuer": "https://login.example/"}));
+    place.profile(&user, &json!({"issuer": "https://login.example/"}));
     assert_eq!(*place.open().unwrap().access_token().unwrap(), token_of("https://login.example/"));
     assert_eq!(place.fake.count(), 0);
 }

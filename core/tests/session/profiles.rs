@@ -14,7 +14,7 @@ fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-fn machine(id: &str) -> Value {
+fn m2m(id: &str) -> Value {
     json!({"client_type": "oidc_client_credentials_secret", "client_id": id, "client_secret": "SECRET-profile"})
 }
 
@@ -27,12 +27,9 @@ fn at_home(home: &Path, fake: &Arc<Fake>, more: &[(&'static str, &str)]) -> Opti
 }
 
 #[test]
-fn a_profile_is_the_directory_of_its_name() {
+fn a_profile_is_the_directory_with_its_name() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
-    write(
-        &home.path().join(".planet/machine/auth_client.json"),
-        &machine("by-directory").to_string(),
-    );
+    write(&home.path().join(".planet/machine/auth_client.json"), &m2m("by-directory").to_string());
     let options = at_home(home.path(), &fake, &[]);
     for name in ["machine", "MACHINE", "Machine"] {
         let session = Session::from_profile(name, &options).unwrap();
@@ -46,7 +43,7 @@ fn a_profile_is_the_directory_of_its_name() {
     // All names are of one profile, and its tokens are saved once.
     assert_eq!(fake.count(), 1);
     // A later error names the profile.
-    write(&home.path().join(".planet/other/auth_client.json"), &machine("other").to_string());
+    write(&home.path().join(".planet/other/auth_client.json"), &m2m("other").to_string());
     fake.answers(oauth_error(401, "invalid_client"));
     assert_eq!(
         Session::from_profile("Other", &options).unwrap().access_token().unwrap_err().profile(),
@@ -57,11 +54,11 @@ fn a_profile_is_the_directory_of_its_name() {
 /// The client of Planet's own SDK can be opened before a user has logged in. Its calls then report
 /// that a login is required.
 #[test]
-fn a_profile_of_a_person_opens_and_its_calls_ask_for_a_login() {
+fn a_user_profile_opens_and_its_calls_require_a_login() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
-    let person = json!({"client_type": "oidc_auth_code", "client_id": "x"});
-    write(&home.path().join(".planet/person/auth_client.json"), &person.to_string());
-    for name in ["planet-user", "Planet-User", "person"] {
+    let user = json!({"client_type": "oidc_auth_code", "client_id": "x"});
+    write(&home.path().join(".planet/user/auth_client.json"), &user.to_string());
+    for name in ["planet-user", "Planet-User", "user"] {
         let by_environment = at_home(home.path(), &fake, &[("PL_AUTH_PROFILE", name)]);
         for session in [
             Session::from_profile(name, &at_home(home.path(), &fake, &[])).unwrap(),
@@ -81,7 +78,7 @@ fn a_profile_of_a_person_opens_and_its_calls_ask_for_a_login() {
 }
 
 #[test]
-fn an_api_key_profile_travels_as_it_says() {
+fn the_api_key_of_a_profile_is_sent_in_the_configured_form() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
     for (name, config, header) in [
         ("basic", json!({"client_type": "static_apikey", "api_key": "KEY"}), "Basic S0VZOg=="),
@@ -102,7 +99,7 @@ fn an_api_key_profile_travels_as_it_says() {
 }
 
 #[test]
-fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
+fn an_unusable_profile_is_an_error_and_no_other_credential_is_chosen() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
     let planet = home.path().join(".planet");
     write(&planet.join("broken/auth_client.json"), "{\"client_secret\": \"SECRET-profile\"");
@@ -160,7 +157,7 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
 }
 
 #[test]
-fn sentinelhubs_file_gives_its_client() {
+fn the_client_of_sentinelhubs_file_is_used() {
     let (home, xdg, fake) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Fake::new());
     let config = "[default-profile]\nsh_client_id = \"plain\"\nsh_client_secret = \"SECRET-toml\"\n\
@@ -225,7 +222,7 @@ fn sentinelhubs_file_gives_its_client() {
 }
 
 #[test]
-fn the_fields_of_a_client_configuration_are_checked_one_by_one() {
+fn every_field_of_a_client_configuration_is_checked() {
     let options = options(&Fake::new(), &Arc::new(planetkey::clock::ManualClock::new(NOW)));
     for (field, bad, status) in [
         ("client_type", json!(null), Status::Misconfigured),
@@ -248,12 +245,12 @@ fn the_fields_of_a_client_configuration_are_checked_one_by_one() {
         ("auth_server", json!("https://user@as.example/"), Status::Misconfigured),
         ("token_endpoint", json!("https://as.example/t#f"), Status::Misconfigured),
     ] {
-        let mut config = machine("x");
+        let mut config = m2m("x");
         config[field] = bad.clone();
         let error = Session::from_client_config(&config.to_string(), &options).unwrap_err();
         assert_eq!(error.status(), status, "{field} {bad}: {error}");
     }
-    let mut config = machine("x");
+    let mut config = m2m("x");
     config["a_field_of_tomorrow"] = json!({"deep": [1, 2]});
     Session::from_client_config(&format!("\u{feff}{config}"), &options).unwrap();
     for bad in [

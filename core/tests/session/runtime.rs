@@ -3,7 +3,7 @@
 use crate::common::*;
 
 #[test]
-fn f109_a_caller_inside_an_async_runtime() {
+fn f109_a_caller_may_be_inside_an_async_runtime() {
     let logs = logs();
     let simulator = simulator();
     let session = simulator_session(&simulator, &simulator_options(&simulator));

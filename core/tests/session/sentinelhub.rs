@@ -52,7 +52,7 @@ fn refused(session: &Session, url: &str) {
 }
 
 #[test]
-fn i9_15_the_secret_of_the_environment_goes_to_the_server_that_the_section_names() {
+fn i9_15_the_secret_of_the_environment_goes_to_the_server_of_the_section() {
     let jupyter = format!(
         "sh_base_url = \"https://sh.dataspace.copernicus.eu\"\nsh_token_url = \"{CDSE}\"\n"
     );
@@ -73,7 +73,7 @@ fn i9_15_the_secret_of_the_environment_goes_to_the_server_that_the_section_names
 }
 
 #[test]
-fn i9_15_another_credential_stays_beside_the_client_of_another_deployment() {
+fn i9_15_a_client_of_another_deployment_does_not_hide_other_credentials() {
     let case = Case::new(&format!("[default-profile]\nsh_token_url = \"{CDSE}\"\n"));
     let variables: Vec<_> = PAIR.into_iter().chain([("PL_API_KEY", "PLAKEY0123456789")]).collect();
     let session = case.open(&variables).unwrap();
@@ -82,7 +82,7 @@ fn i9_15_another_credential_stays_beside_the_client_of_another_deployment() {
 }
 
 #[test]
-fn i9_15_the_former_address_is_the_same_server() {
+fn i9_15_the_former_address_belongs_to_the_same_server() {
     for setting in [
         format!("sh_token_url = \"{FORMER}\""),
         "sh_auth_base_url = \"https://services.sentinel-hub.com\"".to_owned(),
@@ -108,7 +108,7 @@ fn i9_15_the_former_address_is_the_same_server() {
 }
 
 #[test]
-fn i9_15_a_server_of_ones_own_serves_the_base_url_beside_it_and_no_other_host() {
+fn i9_15_a_token_of_a_custom_server_goes_to_its_base_url_only() {
     let own = "sh_token_url = \"https://login.example.org/token\"\n";
     let case = Case::new(&format!(
         "[default-profile]\n{own}sh_base_url = \"https://hub.example.org/base\"\n"
@@ -145,7 +145,7 @@ fn i9_15_a_server_of_ones_own_serves_the_base_url_beside_it_and_no_other_host() 
 }
 
 #[test]
-fn i9_15_a_section_of_addresses_is_no_mistake() {
+fn i9_15_a_section_with_addresses_only_is_no_error() {
     let section = "sh_token_url = \"https://login.example.org/token\"\nsh_base_url = \"https://hub.example.org\"\n";
     let config = format!("[default-profile]\n{section}[work]\n{section}");
     for variables in [
@@ -164,7 +164,7 @@ fn i9_15_a_section_of_addresses_is_no_mistake() {
 }
 
 #[test]
-fn i9_15_each_half_of_the_environment_replaces_that_of_the_section() {
+fn i9_15_id_and_secret_of_the_environment_each_replace_those_of_the_section() {
     let section = "sh_client_id = \"theirs\"\nsh_client_secret = \"secret-0123456789\"\nsh_token_url = \"https://login.example.org/token\"\n\
                    sh_base_url = \"https://hub.example.org\"\n";
     let case = Case::new(&format!("[default-profile]\n{section}"));
@@ -191,7 +191,7 @@ fn i9_15_each_half_of_the_environment_replaces_that_of_the_section() {
 }
 
 #[test]
-fn i9_15_a_file_that_cannot_be_understood_sends_the_secret_nowhere() {
+fn i9_15_with_an_invalid_file_the_secret_is_not_sent() {
     for config in [
         "[default-profile",
         "[default-profile]\nsh_token_url = 5\n",

@@ -20,11 +20,11 @@ fn broken() -> Error {
 }
 
 #[test]
-fn it_is_locked_read_kept_and_unlocked_in_this_order() {
+fn a_refresh_locks_loads_saves_and_unlocks_in_this_order() {
     let home = Home::new();
     let vault = Vault::holding(&over());
-    let session = person(&options(&home, &vault));
-    assert_eq!(vault.calls(), Vec::<&str>::new(), "opening a session asks nobody");
+    let session = user(&options(&home, &vault));
+    assert_eq!(vault.calls(), Vec::<&str>::new(), "opening a session calls no storage");
     let during = vault.clone();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let at_request = seen.clone();
@@ -51,11 +51,11 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     assert_eq!(vault.calls(), Vec::<&str>::new());
     assert!(session.status().sources()[0].file.is_none());
     // A saved token that is valid is used without a request.
-    let other = person(&options(&home, &vault));
+    let other = user(&options(&home, &vault));
     assert_eq!((ask(&other).as_str(), vault.calls()), ("access-1", vec!["lock", "load", "unlock"]));
     assert_eq!(home.fake.count(), 1);
     assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
-    assert_eq!(vault.calls(), ["lock", "load", "forget", "unlock"]);
+    assert_eq!(vault.calls(), ["lock", "load", "delete", "unlock"]);
     assert!(
         vault.text.lock().unwrap().is_none()
             && !session.logout(planetkey::Revoke::No).unwrap().removed
@@ -64,11 +64,11 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
 }
 
 #[test]
-fn a_storage_that_cannot_be_read_is_an_error_of_storage() {
+fn a_storage_that_cannot_be_read_is_a_storage_error() {
     let home = Home::new();
     let vault = Vault::holding(&over());
     vault.does(|call| if call == "load" { Err(broken()) } else { Ok(true) });
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.message()), (Status::Storage, "the vault is closed"));
     assert_eq!((vault.calls(), home.fake.count()), (vec!["lock", "load", "unlock"], 0));
@@ -77,16 +77,16 @@ fn a_storage_that_cannot_be_read_is_an_error_of_storage() {
     assert_eq!(ask(&session), "access-1");
     // An M2M client gets a token although the storage cannot be loaded.
     vault.does(|call| if call == "load" { Err(broken()) } else { Ok(true) });
-    let machine = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options(&home, &vault)).unwrap();
-    assert_eq!(ask(&machine), "access-2");
+    let m2m = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options(&home, &vault)).unwrap();
+    assert_eq!(ask(&m2m), "access-2");
 }
 
 #[test]
-fn a_storage_that_keeps_nothing_leaves_a_session_in_memory() {
+fn a_storage_that_cannot_save_leaves_the_session_in_memory() {
     let home = Home::new();
     let vault = Vault::holding(&over());
     vault.does(|call| if call == "save" { Err(broken()) } else { Ok(true) });
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     assert_eq!(ask(&session), "access-1");
     let note = session.status().notes().join("; ");
     assert!(
@@ -106,11 +106,11 @@ fn a_storage_that_keeps_nothing_leaves_a_session_in_memory() {
 }
 
 #[test]
-fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
+fn an_unavailable_lock_is_a_timeout_and_a_failed_one_is_an_error() {
     let home = Home::new();
     let vault = Vault::holding(&over());
     vault.does(|call| Ok(call != "lock"));
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     assert_eq!(
@@ -129,7 +129,7 @@ fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
 
 /// The time limit passed to the lock is the rest of the call's deadline.
 #[test]
-fn the_lock_is_told_how_long_it_may_take() {
+fn the_lock_callback_gets_its_timeout() {
     struct Timed(Mutex<Vec<std::time::Duration>>);
     impl planetkey::storage::Storage for Timed {
         fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
@@ -149,7 +149,7 @@ fn the_lock_is_told_how_long_it_may_take() {
         it.storage = Some(timed.clone());
         it.timeout = Some(Duration::from_millis(7_000));
     });
-    let session = person(&options);
+    let session = user(&options);
     session.access_token().unwrap_err();
     home.advance(10);
     session.with_timeout(std::time::Duration::from_millis(90_000)).access_token().unwrap_err();
@@ -164,11 +164,11 @@ fn the_lock_is_told_how_long_it_may_take() {
 }
 
 #[test]
-fn damaged_text_is_a_login_and_a_machine_heals_itself() {
+fn damaged_text_requires_a_login_and_an_m2m_client_replaces_it() {
     for damaged in ["{\"access", "[]", "5"] {
         let home = Home::new();
         let vault = Vault::with_text(Some(damaged));
-        let session = person(&options(&home, &vault));
+        let session = user(&options(&home, &vault));
         for _ in 0..3 {
             let error = session.access_token().unwrap_err();
             assert_eq!(
@@ -181,7 +181,7 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
         *vault.text.lock().unwrap() = Some(seeded(&json!({})).to_string());
         assert_eq!(ask(&session), SEEDED);
         *vault.text.lock().unwrap() = Some(damaged.to_owned());
-        assert_eq!(ask(&machine(&options(&home, &vault))), "access-1");
+        assert_eq!(ask(&m2m(&options(&home, &vault))), "access-1");
         assert_eq!(vault.tokens()["access_token"], "access-1");
     }
     // Both no text and an empty text mean that no session is saved.
@@ -189,7 +189,7 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
         let home = Home::new();
         let vault = Vault::with_text(nothing);
         assert_eq!(
-            person(&options(&home, &vault)).access_token().unwrap_err().reason(),
+            user(&options(&home, &vault)).access_token().unwrap_err().reason(),
             Some(Reason::NeverLoggedIn)
         );
     }
@@ -201,7 +201,7 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
 fn a_login_by_the_application_is_found() {
     let home = Home::new();
     let vault = Vault::with_text(None);
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     for number in 0..3 {
         assert!(session.access_token().is_err());
         let name = format!("login-{number}");
@@ -214,7 +214,7 @@ fn a_login_by_the_application_is_found() {
 
 /// Each storage call ends before the next begins, whatever the threads do.
 #[test]
-fn it_is_called_by_one_thread_at_a_time() {
+fn a_storage_is_called_by_one_thread_at_a_time() {
     let home = Home::new();
     let vault = Vault::holding(&over());
     let inside = AtomicUsize::new(0);
@@ -228,7 +228,7 @@ fn it_is_called_by_one_thread_at_a_time() {
         inside.fetch_sub(1, Ordering::SeqCst);
         Ok(true)
     });
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     std::thread::scope(|scope| {
         for number in 0..16 {
             let (session, vault) = (&session, &vault);
@@ -248,7 +248,7 @@ fn it_is_called_by_one_thread_at_a_time() {
 }
 
 #[test]
-fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
+fn f093_sessions_that_share_a_storage_with_a_lock_send_one_request() {
     /// A vault whose lock is exclusive.
     struct Locking {
         vault: Arc<Vault>,
@@ -281,7 +281,7 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
         changed: std::sync::Condvar::new(),
     });
     let sessions: Vec<Session> = (0..8)
-        .map(|_| person(&home.options().with(|it| it.storage = Some(locking.clone()))))
+        .map(|_| user(&home.options().with(|it| it.storage = Some(locking.clone()))))
         .collect();
     std::thread::scope(|scope| {
         for session in &sessions {
@@ -294,13 +294,13 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
 /// A callback that panics is a bug of the application. The lock is released, and every caller gets
 /// an error.
 #[test]
-fn a_callback_that_panics_keeps_no_lock() {
+fn a_callback_that_panics_releases_the_lock() {
     let home = Home::new();
     let vault = Vault::holding(&over());
     vault.does(
         |call| if call == "load" { panic!("a bug in a callback, on purpose") } else { Ok(true) },
     );
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     assert_eq!(session.access_token().unwrap_err().status(), Status::Internal);
     assert_eq!(vault.calls(), ["lock", "load", "unlock"]);
     vault.recovers();
@@ -311,7 +311,7 @@ fn a_callback_that_panics_keeps_no_lock() {
 /// A callback that uses the session it serves gets the cached token, or an error at once. It never
 /// waits for itself.
 #[test]
-fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
+fn f099_a_storage_may_call_the_session() {
     /// In which callback, which call, and its outcome.
     type Answer = (&'static str, &'static str, Option<Status>);
     let home = Home::new();
@@ -334,18 +334,18 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
         record.lock().unwrap().extend(waits.map(|(what, result)| (call, what, status(result))));
         Ok(true)
     });
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     inner.set(session.clone()).unwrap();
     assert_eq!(ask(&session), "access-1");
     // Besides the refresh, this tests logout, which runs on the caller's own thread.
     assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     let answers = answers.lock().unwrap();
     let calls: std::collections::BTreeSet<&str> = answers.iter().map(|(call, ..)| *call).collect();
-    assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["forget", "load", "lock", "save", "unlock"]);
+    assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["delete", "load", "lock", "save", "unlock"]);
     for (call, what, status) in answers.iter() {
         // A valid token is available to every caller after the refresh and until the logout.
-        let is_at_hand = (*what, *status) == ("ask", None);
-        assert!(is_at_hand || *status == Some(Status::Unavailable), "{what} in {call}: {status:?}");
+        let is_cached = (*what, *status) == ("ask", None);
+        assert!(is_cached || *status == Some(Status::Unavailable), "{what} in {call}: {status:?}");
     }
     drop(answers);
     vault.recovers();
@@ -353,7 +353,7 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
 
 /// One storage holds one client's tokens. A session that may have several clients is refused.
 #[test]
-fn it_is_for_sessions_of_one_client() {
+fn a_storage_is_for_sessions_of_one_client() {
     let home = Home::new();
     let options = options(&home, &Vault::with_text(None));
     assert_eq!(Session::from_defaults(&options).unwrap_err().status(), Status::InvalidArgument);
@@ -365,11 +365,11 @@ fn it_is_for_sessions_of_one_client() {
 #[test]
 fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
     let due = seeded(&json!({"_iat": NOW - 2800, "_exp": NOW + 800}));
-    for (open, is_machine) in [(person as fn(&Options) -> Session, false), (machine, true)] {
+    for (open, is_m2m) in [(user as fn(&Options) -> Session, false), (m2m, true)] {
         let home = Home::new();
         home.fake.always(|_| Ok(busy(503, None)));
         let mut saved = due.clone();
-        if is_machine {
+        if is_m2m {
             saved.as_object_mut().unwrap().remove("refresh_token");
         }
         let vault = Vault::holding(&saved);
@@ -389,7 +389,7 @@ fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
     // A caller that asks for a refresh gets a newer token.
     let home = Home::new();
     let vault = Vault::holding(&due);
-    let session = person(&options(&home, &vault));
+    let session = user(&options(&home, &vault));
     session.refresh().unwrap();
     assert_eq!(ask(&session), "access-1");
 }
@@ -397,18 +397,79 @@ fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
 /// If the application's lock fails, an M2M client gets a token that it does not share with other
 /// processes. A user's refresh token is not sent without the lock.
 #[test]
-fn i10_13_a_lock_that_fails_leaves_a_machine_a_token_in_memory() {
+fn i10_13_without_the_lock_an_m2m_client_gets_a_token_in_memory() {
     let home = Home::new();
     let vault = Vault::with_text(None);
     vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
-    let session = machine(&options(&home, &vault));
+    let session = m2m(&options(&home, &vault));
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-1", 1));
     assert!(!vault.calls().contains(&"unlock"), "what was not locked is not unlocked");
     let vault = Vault::holding(&over());
     vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
-    let error = person(&options(&home, &vault)).access_token().unwrap_err();
+    let error = user(&options(&home, &vault)).access_token().unwrap_err();
     assert_eq!(
         (error.status(), error.message(), home.fake.count()),
         (Status::Storage, "the vault is closed", 1)
     );
+}
+
+#[test]
+fn a_newer_login_in_a_custom_storage_replaces_unsaved_tokens() {
+    let home = Home::new();
+    let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
+    vault.does(|call| {
+        if call == "save" {
+            Err(planetkey::Error::new(Status::Storage, "closed"))
+        } else {
+            Ok(true)
+        }
+    });
+    let session = user(&home.options().with(|it| it.storage = Some(vault.clone())));
+    assert_eq!(ask(&session), "access-1");
+    vault.recovers();
+    // Another process logs in as a different user.
+    *vault.text.lock().unwrap() = Some(
+        seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"})).to_string(),
+    );
+    home.advance(31);
+    ask(&session);
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
+    assert_eq!(vault.tokens()["refresh_token"], "refresh-of-bob");
+}
+
+#[test]
+fn a_logout_in_a_custom_storage_discards_unsaved_tokens() {
+    let home = Home::new();
+    let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
+    vault.does(|call| {
+        if call == "save" {
+            Err(planetkey::Error::new(Status::Storage, "closed"))
+        } else {
+            Ok(true)
+        }
+    });
+    let session = user(&home.options().with(|it| it.storage = Some(vault.clone())));
+    assert_eq!(ask(&session), "access-1");
+    vault.recovers();
+    user(&home.options().with(|it| it.storage = Some(vault.clone())))
+        .logout(planetkey::Revoke::No)
+        .unwrap();
+    home.advance(31);
+    ask(&session);
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
+    assert!(vault.text.lock().unwrap().is_none(), "{:?}", vault.text.lock().unwrap());
+}
+
+#[test]
+fn a_login_after_a_revocation_is_found_in_a_custom_storage() {
+    let home = Home::new();
+    let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    let session = user(&home.options().with(|it| it.storage = Some(vault.clone())));
+    assert!(session.access_token().is_err());
+    *vault.text.lock().unwrap() = Some(
+        seeded(&json!({"access_token": "of-a-new-login", "refresh_token": "new"})).to_string(),
+    );
+    home.advance(120);
+    assert_eq!(ask(&session), "of-a-new-login");
 }

@@ -1,6 +1,6 @@
 //! Disks that are full, read-only, or failing: faults 66 to 68 and 70.
 
-use super::child;
+use super::child_process;
 use crate::common::*;
 use planetkey::Status;
 use planetkey::storage::Step;
@@ -17,7 +17,7 @@ fn survives(step: Step, error: Errno, advice: &str) {
     home.seed(&json!({}));
     let before = std::fs::read(home.token_file()).unwrap();
     let disk = ScriptedDisk::failing(step, error);
-    let session = home.person_on(&disk);
+    let session = home.user_on(&disk);
     session.refresh().unwrap();
     assert_eq!(ask(&session), "access-1", "{step:?}");
     assert_eq!(
@@ -44,14 +44,14 @@ fn survives(step: Step, error: Errno, advice: &str) {
     eventually(|| home.refresh_token() == "refresh-2");
     eventually(|| session.status().notes().is_empty());
     assert_eq!(
-        (home.fake.count(), ask(&home.person()).as_str()),
+        (home.fake.count(), ask(&home.user()).as_str()),
         (2, "access-2"),
         "keeping it cost no request"
     );
 }
 
 #[test]
-fn f066_no_room_leaves_the_old_file_and_a_session_in_memory() {
+fn f066_a_full_disk_leaves_the_old_file_and_a_session_in_memory() {
     for step in [Step::Create, Step::Write, Step::Sync] {
         survives(step, Errno::NOSPC, "make room");
         survives(step, Errno::DQUOT, "make room");
@@ -60,7 +60,7 @@ fn f066_no_room_leaves_the_old_file_and_a_session_in_memory() {
 
 /// The command would lose the only copy of a rotated refresh token when it ends.
 #[test]
-fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
+fn f066_with_must_save_no_token_is_requested_that_could_not_be_saved() {
     for (step, error) in [
         (Step::Directory, Errno::ACCESS),
         (Step::Create, Errno::ROFS),
@@ -72,7 +72,7 @@ fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
         let disk = ScriptedDisk::failing(step, error);
         let mut options = home.options().with(|it| it.must_save = true);
         options.runtime.disk = Some(disk.clone());
-        let session = person(&options);
+        let session = user(&options);
         let refused = session.access_token().unwrap_err();
         assert_eq!(
             (refused.status(), home.fake.count()),
@@ -91,7 +91,7 @@ fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
 }
 
 #[test]
-fn f067_a_disk_that_cannot_be_written_leaves_a_session_in_memory() {
+fn f067_a_read_only_disk_leaves_a_session_in_memory() {
     survives(Step::Create, Errno::ROFS, "PLANETKEY_STORAGE_ROOT");
     survives(Step::Create, Errno::ACCESS, "storage_root");
     survives(Step::Directory, Errno::ACCESS, "storage_root");
@@ -99,12 +99,12 @@ fn f067_a_disk_that_cannot_be_written_leaves_a_session_in_memory() {
 }
 
 #[test]
-fn f067_where_the_lock_cannot_be_written_the_session_works_all_the_same() {
+fn f067_without_a_writable_lock_file_the_session_works() {
     for error in [Errno::ROFS, Errno::ACCESS, Errno::NOSPC] {
         let logs = logs();
         let home = Home::new();
         home.seed(&json!({}));
-        let session = home.person_on(&ScriptedDisk::failing(Step::Lock, error));
+        let session = home.user_on(&ScriptedDisk::failing(Step::Lock, error));
         session.refresh().unwrap();
         assert_eq!(
             (ask(&session).as_str(), home.refresh_token().as_str()),
@@ -118,7 +118,7 @@ fn f067_where_the_lock_cannot_be_written_the_session_works_all_the_same() {
 }
 
 #[test]
-fn f068_bytes_that_did_not_reach_the_disk_are_not_kept() {
+fn f068_a_file_whose_sync_fails_does_not_replace_the_old_one() {
     survives(Step::Sync, Errno::IO, "");
     survives(Step::Write, Errno::IO, "");
 }
@@ -126,11 +126,11 @@ fn f068_bytes_that_did_not_reach_the_disk_are_not_kept() {
 /// Once the new file has replaced the old one it counts, whether the directory survives a power
 /// failure or not.
 #[test]
-fn f068_a_directory_that_cannot_be_synced_is_worth_a_warning() {
+fn f068_a_failed_sync_of_the_directory_is_a_warning() {
     let logs = logs();
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person_on(&ScriptedDisk::failing(Step::SyncDirectory, Errno::IO));
+    let session = home.user_on(&ScriptedDisk::failing(Step::SyncDirectory, Errno::IO));
     session.refresh().unwrap();
     assert_eq!((home.refresh_token().as_str(), session.status().notes().len()), ("refresh-1", 0));
     let file = home.token_file().display().to_string();
@@ -139,11 +139,11 @@ fn f068_a_directory_that_cannot_be_synced_is_worth_a_warning() {
 
 /// The content is synced before the rename, and the directory before the session continues.
 #[test]
-fn f070_the_order_of_a_durable_write() {
+fn f070_a_durable_write_has_its_steps_in_order() {
     let home = Home::new();
     home.seed(&json!({}));
     let disk = ScriptedDisk::sound();
-    home.person_on(&disk).refresh().unwrap();
+    home.user_on(&disk).refresh().unwrap();
     let write =
         [Step::Directory, Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
     // The lock, the failure record with the receipt, and the tokens. A token whose receipt does not
@@ -181,12 +181,12 @@ impl Drop for Mount {
 }
 
 #[test]
-fn f066_a_file_system_that_is_really_full() {
+fn f066_a_real_full_file_system() {
     let directory = tempfile::tempdir().unwrap();
     let Some(_mount) = Mount::new(directory.path(), "64k") else { return };
     let home = Home::at(directory);
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     let before = std::fs::read(home.token_file()).unwrap();
     let filler = home.path().join("filler");
@@ -203,21 +203,21 @@ fn f066_a_file_system_that_is_really_full() {
     home.advance(31);
     ask(&session);
     eventually(|| home.refresh_token() == "refresh-1");
-    assert_eq!((home.fake.count(), ask(&home.person()).as_str()), (1, "access-1"));
+    assert_eq!((home.fake.count(), ask(&home.user()).as_str()), (1, "access-1"));
 }
 
 #[test]
-fn f067_a_file_system_that_is_really_read_only() {
+fn f067_a_real_read_only_file_system() {
     let directory = tempfile::tempdir().unwrap();
     let Some(mount) = Mount::new(directory.path(), "64k") else { return };
     let home = Home::at(directory);
     home.seed(&json!({}));
     mount.remount("ro");
-    let (session, machine) = (home.person(), home.machine());
+    let (session, m2m) = (home.user(), home.m2m());
     assert_eq!(ask(&session), SEEDED);
     session.refresh().unwrap();
-    assert_eq!((ask(&session).as_str(), ask(&machine).as_str()), ("access-1", "access-2"));
-    for session in [&session, &machine] {
+    assert_eq!((ask(&session).as_str(), ask(&m2m).as_str()), ("access-1", "access-2"));
+    for session in [&session, &m2m] {
         assert!(
             session.status().notes()[0].contains("PLANETKEY_STORAGE_ROOT"),
             "{:?}",
@@ -234,11 +234,11 @@ fn f067_a_file_system_that_is_really_read_only() {
 
 /// A limit on file sizes, which every user can set, for systems on which the user cannot mount.
 #[test]
-fn f066_a_file_that_must_not_grow() {
+fn f066_a_limit_of_file_sizes() {
     let planet = Planet::new();
     let seeded = planet.seed(&json!({}));
     let before = std::fs::read(planet.token_file()).unwrap();
-    let player = child::user(&planet);
+    let player = child_process::of_user(&planet);
     let mut shell = Command::new("sh");
     shell
         .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
@@ -254,8 +254,8 @@ fn f066_a_file_that_must_not_grow() {
     assert_eq!(process.hear(), "ready");
     assert_eq!(process.ask("ask"), seeded["access_token"].as_str().unwrap());
     assert_eq!(process.ask("refresh"), "refreshed");
-    let renewed = process.ask("ask");
-    assert_ne!(renewed, seeded["access_token"].as_str().unwrap());
+    let refreshed = process.ask("ask");
+    assert_ne!(refreshed, seeded["access_token"].as_str().unwrap());
     let notes = process.ask("notes");
     assert!(notes.contains("lives in this process only"), "{notes}");
     assert_eq!(std::fs::read(planet.token_file()).unwrap(), before);

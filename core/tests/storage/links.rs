@@ -41,12 +41,12 @@ fn f076_widened_permissions_are_warned_about_and_tightened_by_the_next_write() {
     let logs = logs();
     let home = Home::new();
     home.seed(&json!({}));
-    home.person().refresh().unwrap();
+    home.user().refresh().unwrap();
     for file in [home.token_file(), home.failure_record_file()] {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
-    let session = home.person();
-    assert_eq!(ask(&session), "access-1", "it is read all the same");
+    let session = home.user();
+    assert_eq!(ask(&session), "access-1", "it is read nevertheless");
     for file in [home.token_file(), home.failure_record_file()] {
         let warned = logs.with(log::Level::Warn, &file.display().to_string());
         assert!(
@@ -67,7 +67,7 @@ fn i9_03_a_file_that_other_users_may_write_is_refused() {
     let home = Home::new();
     home.seed(&json!({}));
     std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(0o606)).unwrap();
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::Storage, 0), "{error}");
     assert!(
         error.message().contains("token.json") && error.message().contains("chmod o-w"),
@@ -76,7 +76,7 @@ fn i9_03_a_file_that_other_users_may_write_is_refused() {
     std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(0o600)).unwrap();
     let profile = home.token_file().parent().unwrap().to_owned();
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o777)).unwrap();
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::Storage, 0), "{error}");
     assert!(
         error.message().contains(profile.to_str().unwrap())
@@ -87,7 +87,7 @@ fn i9_03_a_file_that_other_users_may_write_is_refused() {
 
 /// Some users save their settings in another directory and link to it.
 #[test]
-fn f077_ones_own_link_is_followed_and_stays_a_link() {
+fn f077_a_link_of_the_user_is_followed_and_preserved() {
     let home = Home::new();
     home.seed(&json!({}));
     let settings = home.path().join("settings");
@@ -96,7 +96,7 @@ fn f077_ones_own_link_is_followed_and_stays_a_link() {
     std::fs::rename(home.token_file(), &target).unwrap();
     symlink("session.json", &middle).unwrap();
     symlink(&middle, home.token_file()).unwrap();
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     session.refresh().unwrap();
     assert!(
@@ -128,18 +128,18 @@ fn f077_ones_own_link_is_followed_and_stays_a_link() {
 
 /// A dangling link is not a session. It is replaced when a session is saved.
 #[test]
-fn f077_a_link_that_leads_nowhere_is_replaced() {
+fn f077_a_dangling_link_is_replaced() {
     let home = Home::new();
-    std::fs::create_dir_all(home.machine_file().parent().unwrap()).unwrap();
-    symlink(home.path().join("nowhere/token.json"), home.machine_file()).unwrap();
-    let machine = home.machine();
-    assert_eq!(ask(&machine), "access-1");
-    assert!(machine.status().notes().is_empty(), "{:?}", machine.status().notes());
-    assert_eq!((ask(&home.machine()).as_str(), home.fake.count()), ("access-1", 1));
+    std::fs::create_dir_all(home.m2m_token_file().parent().unwrap()).unwrap();
+    symlink(home.path().join("nowhere/token.json"), home.m2m_token_file()).unwrap();
+    let m2m = home.m2m();
+    assert_eq!(ask(&m2m), "access-1");
+    assert!(m2m.status().notes().is_empty(), "{:?}", m2m.status().notes());
+    assert_eq!((ask(&home.m2m()).as_str(), home.fake.count()), ("access-1", 1));
 }
 
 #[test]
-fn f077_a_link_that_somebody_else_planted_is_refused() {
+fn f077_a_link_of_another_user_is_refused() {
     if !is_root() {
         return;
     }
@@ -158,13 +158,13 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
             "{error}"
         );
     };
-    refused(&home.person());
-    assert_eq!(home.fake.count(), 0, "nothing of what it leads to was sent");
+    refused(&home.user());
+    assert_eq!(home.fake.count(), 0, "no token of its target was sent");
     // A link that appears while a session is open: the session continues in memory, and is not
     // written through the link.
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     let victim = home.path().join("victim.json");
     std::fs::rename(home.token_file(), &victim).unwrap();
@@ -173,7 +173,7 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     give_away(&home.token_file());
     home.advance(1);
     assert_eq!(ask(&session), SEEDED);
-    refused(&home.person());
+    refused(&home.user());
     assert!(session.refresh().is_err());
     assert_eq!(std::fs::read(&victim).unwrap(), before);
     // The same for the failure record: it is neither read nor written through a link.
@@ -185,7 +185,7 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     symlink(&victim, home.failure_record_file()).unwrap();
     give_away(&home.failure_record_file());
     assert_eq!(
-        (ask(&home.person()).as_str(), home.refresh_token().as_str()),
+        (ask(&home.user()).as_str(), home.refresh_token().as_str()),
         ("access-1", "refresh-1")
     );
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), wait.to_string());
@@ -193,31 +193,31 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
 
 /// A link instead of the lock file would make processes lock or write another file.
 #[test]
-fn f077_a_link_in_the_locks_place_is_not_followed() {
+fn f077_a_link_at_the_lock_file_is_not_followed() {
     let home = Home::new();
     home.seed(&json!({}));
     let victim = home.path().join("victim");
     std::fs::write(&victim, "precious").unwrap();
     symlink(&victim, home.file("token.json.lock")).unwrap();
-    let error = home.person().refresh().unwrap_err();
+    let error = home.user().refresh().unwrap_err();
     assert_eq!(error.status(), Status::Storage, "{error}");
     assert!(error.message().contains("token.json.lock"), "{error}");
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     assert_eq!(
-        (ask(&home.person()).as_str(), home.fake.count()),
+        (ask(&home.user()).as_str(), home.fake.count()),
         (SEEDED, 0),
         "a valid token needs no lock"
     );
 }
 
 #[test]
-fn f077_a_hard_link_elsewhere_keeps_its_content() {
+fn f077_a_hard_link_to_the_file_preserves_its_content() {
     let home = Home::new();
     home.seed(&json!({}));
     let other = home.path().join("other-name");
     std::fs::hard_link(home.token_file(), &other).unwrap();
     let before = std::fs::read(&other).unwrap();
-    let session = home.person();
+    let session = home.user();
     session.refresh().unwrap();
     assert_eq!(
         (std::fs::read(&other).unwrap() == before, home.refresh_token().as_str()),
@@ -231,54 +231,50 @@ fn f077_a_hard_link_elsewhere_keeps_its_content() {
 
 /// Every kind of special file, instead of each file: no process hangs, and none writes into it.
 #[test]
-fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
+fn f077_a_pipe_or_a_directory_at_the_token_file_does_not_block() {
     let home = Home::new();
     make_fifo(&home.token_file());
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert!(
         error.status() == Status::Storage && error.message().contains("is not a file"),
         "{error}"
     );
     // An M2M client needs no file, and does not replace a special file.
-    make_fifo(&home.machine_file());
-    let machine = home.machine();
-    assert_eq!(ask(&machine), "access-1");
-    assert!(is_fifo(&home.machine_file()));
-    assert!(
-        machine.status().notes()[0].contains("is not a file"),
-        "{:?}",
-        machine.status().notes()
-    );
+    make_fifo(&home.m2m_token_file());
+    let m2m = home.m2m();
+    assert_eq!(ask(&m2m), "access-1");
+    assert!(is_fifo(&home.m2m_token_file()));
+    assert!(m2m.status().notes()[0].contains("is not a file"), "{:?}", m2m.status().notes());
     // Beside the tokens: a special file instead of the failure record is ignored and not replaced.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     make_fifo(&home.failure_record_file());
-    let session = home.person();
+    let session = home.user();
     assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
     assert!(is_fifo(&home.failure_record_file()));
     // The same for a directory.
     let home = Home::new();
     std::fs::create_dir_all(home.token_file()).unwrap();
-    assert_eq!(home.person().access_token().unwrap_err().status(), Status::Storage);
-    std::fs::create_dir_all(home.machine_file()).unwrap();
-    let machine = home.machine();
-    assert_eq!(ask(&machine), "access-1");
+    assert_eq!(home.user().access_token().unwrap_err().status(), Status::Storage);
+    std::fs::create_dir_all(home.m2m_token_file()).unwrap();
+    let m2m = home.m2m();
+    assert_eq!(ask(&m2m), "access-1");
     assert!(
-        machine.status().notes()[0].contains("lives in this process only"),
+        m2m.status().notes()[0].contains("lives in this process only"),
         "{:?}",
-        machine.status().notes()
+        m2m.status().notes()
     );
 }
 
 /// A pipe instead of the lock file is refused at once, because a note that is written into a lock
 /// must stay in it.
 #[test]
-fn f077_a_pipe_in_the_locks_place_is_refused_at_once() {
+fn f077_a_pipe_at_the_lock_file_is_refused_at_once() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let lock = home.file("token.json.lock");
     make_fifo(&lock);
-    let session = home.person();
+    let session = home.user();
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::Storage, 0), "{error}");
     assert!(error.message().contains("token.json.lock is not a file"), "{error}");
@@ -286,4 +282,23 @@ fn f077_a_pipe_in_the_locks_place_is_refused_at_once() {
     std::fs::remove_file(&lock).unwrap();
     home.advance(30);
     assert_eq!(ask_patiently(&session), "access-1");
+}
+
+#[test]
+fn root_leaves_the_file_to_its_owner() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    for path in [home.token_file(), home.token_file().parent().unwrap().to_owned()] {
+        chown(path, Some(1000), Some(1000)).unwrap();
+    }
+    ask(&home.user());
+    let owners: Vec<u32> = ["token.json", "token.planetkey.json", "token.json.lock"]
+        .iter()
+        .map(|f| std::fs::metadata(home.file(f)).unwrap().uid())
+        .collect();
+    assert_eq!(owners, [1000, 1000, 1000]);
 }

@@ -1,6 +1,6 @@
 //! Locks that are missing, held, deleted or stale: faults 78 to 82 and 104.
 
-use super::child;
+use super::child_process;
 use crate::common::*;
 use planetkey::storage::Step;
 use planetkey::{Session, Status};
@@ -21,8 +21,8 @@ fn expired() -> Home {
     home
 }
 
-fn hasty(home: &Home) -> Session {
-    person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(SOON_MS))))
+fn impatient(home: &Home) -> Session {
+    user(&home.options().with(|it| it.timeout = Some(Duration::from_millis(SOON_MS))))
 }
 
 /// Opens a session on a file system without locks.
@@ -30,7 +30,7 @@ fn without_locks(home: &Home, timeout_ms: Option<u64>) -> Session {
     let mut options =
         home.options().with(|it| it.timeout = (timeout_ms).map(Duration::from_millis));
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::NOLCK));
-    person(&options)
+    user(&options)
 }
 
 fn hold(path: &Path) -> File {
@@ -62,7 +62,7 @@ fn make_lease(home: &Home, until_unix_ms: u64) {
 }
 
 #[test]
-fn f078_without_locks_a_directory_keeps_others_out() {
+fn f078_without_locks_a_lease_directory_excludes_other_processes() {
     let home = expired();
     let session = without_locks(&home, None);
     let (seen, place) = (Arc::new(Mutex::new(Vec::new())), lease(&home));
@@ -101,7 +101,7 @@ fn f078_without_locks_a_directory_keeps_others_out() {
 
 /// Threads and sessions on a file system without locks make one request.
 #[test]
-fn f078_without_locks_one_of_many_renews() {
+fn f078_without_locks_one_of_many_refreshes() {
     let home = expired();
     let sessions: Vec<Session> = (0..8).map(|_| without_locks(&home, None)).collect();
     std::thread::scope(|scope| {
@@ -113,7 +113,7 @@ fn f078_without_locks_one_of_many_renews() {
 }
 
 #[test]
-fn f078_a_lease_whose_maker_has_gone_expires() {
+fn f078_a_lease_of_a_terminated_process_expires() {
     let home = expired();
     make_lease(&home, unix_ms() - 1);
     assert_eq!(ask(&without_locks(&home, None)), "access-1");
@@ -122,10 +122,10 @@ fn f078_a_lease_whose_maker_has_gone_expires() {
     // age of the directory counts.
     home.advance(3600);
     std::fs::create_dir(lease(&home)).unwrap();
-    let hasty = without_locks(&home, Some(SOON_MS));
-    assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
-    // Wait until the refresh of `hasty` has failed, too, before the lease expires.
-    lock_error(&hasty);
+    let impatient = without_locks(&home, Some(SOON_MS));
+    assert_eq!(impatient.access_token().unwrap_err().status(), Status::Timeout);
+    // Wait until the refresh of `impatient` has failed, too, before the lease expires.
+    lock_error(&impatient);
     File::open(lease(&home))
         .unwrap()
         .set_modified(SystemTime::now() - std::time::Duration::from_secs(120))
@@ -140,7 +140,7 @@ fn f078_a_lease_whose_maker_has_gone_expires() {
 /// A process that was stopped until another process replaced its lease does not delete the other's
 /// lease.
 #[test]
-fn f078_a_lease_that_has_changed_hands_is_not_given_back() {
+fn f078_a_lease_of_another_process_is_not_released() {
     let home = expired();
     let session = without_locks(&home, None);
     let (place, theirs) = (lease(&home), unix_ms() + 600_000);
@@ -156,16 +156,16 @@ fn f078_a_lease_that_has_changed_hands_is_not_given_back() {
 }
 
 #[test]
-fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
+fn f079_a_lock_that_is_never_released_is_a_timeout() {
     let home = expired();
     let held = hold(&home.file("token.json.lock"));
-    let session = hasty(&home);
+    let session = impatient(&home);
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     assert!(lock_error(&session).message().contains("another process"));
     // The deadline can be shorter for one call. A caller with a valid token needs no lock.
     assert_eq!(
-        home.person()
+        home.user()
             .with_timeout(std::time::Duration::from_millis(20))
             .refresh()
             .unwrap_err()
@@ -173,7 +173,7 @@ fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
         Status::Timeout
     );
     home.seed(&json!({"access_token": "valid"}));
-    assert_eq!(ask(&home.person()), "valid");
+    assert_eq!(ask(&home.user()), "valid");
     assert_eq!(home.fake.count(), 0);
     drop(held);
     home.advance(30);
@@ -183,7 +183,7 @@ fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
 /// The file system holds the lock of a process that ended. The note in the file names that process,
 /// and its time has expired.
 #[test]
-fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
+fn f079_an_expired_lock_of_a_terminated_process_is_ignored() {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let gone = {
         let mut process = std::process::Command::new("true").spawn().unwrap();
@@ -202,7 +202,7 @@ fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
         let _held = hold(&lock);
         let note = json!({"pid": pid, "host": host, "until_unix_ms": until});
         std::fs::write(&lock, note.to_string()).unwrap();
-        let session = hasty(&home);
+        let session = impatient(&home);
         // The lock has the same deadline as the caller, so the test checks how the refresh itself
         // ended.
         let _ = session.access_token();
@@ -229,10 +229,10 @@ fn elsewhere(session: Session) -> String {
 /// A lock that every process gets at once: two sessions refresh with the same token, and the later
 /// one finds what the other has saved.
 #[test]
-fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
+fn f080_with_locks_that_do_not_exclude_rereading_saves_the_session() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
-    let open = || person(&home.options().with(|it| it.storage = Some(vault.clone())));
+    let open = || user(&home.options().with(|it| it.storage = Some(vault.clone())));
     let (first, second) = (open(), open());
     // While the server handles the first request, the second session refreshes and saves.
     let meanwhile = second.clone();
@@ -257,13 +257,13 @@ fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
 /// The same with files and a real server: a second use of the refresh token would revoke the
 /// session.
 #[test]
-fn f080_a_file_system_whose_locks_are_empty_promises() {
+fn f080_a_file_system_with_ineffective_locks() {
     let home = expired();
     let mut options = home.options();
     // The lock fails and the session continues without it. That has the same effect as a lock that
     // every process gets.
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::ROFS));
-    let (first, second) = (person(&options), person(&options));
+    let (first, second) = (user(&options), user(&options));
     let meanwhile = second.clone();
     home.fake.then(move || {
         assert_eq!(elsewhere(meanwhile), "access-1");
@@ -271,18 +271,18 @@ fn f080_a_file_system_whose_locks_are_empty_promises() {
     });
     assert_eq!(ask(&first), "access-1");
     assert_eq!((home.sent().len(), home.refresh_token().as_str()), (2, "refresh-1"));
-    assert_eq!(home.memo()["dead"], json!([]), "nobody has been declared dead");
+    assert_eq!(home.failure_record()["dead"], json!([]), "no token was marked revoked");
 }
 
 /// The lock file is deleted between open and lock. A lock on a deleted file excludes no other
 /// process.
 #[test]
-fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
+fn f081_a_deleted_lock_file_is_opened_again() {
     let home = expired();
     let disk = ScriptedDisk::sound();
     let mut options = home.options().with(|it| it.timeout = Some(Duration::from_millis(SOON_MS)));
     options.runtime.disk = Some(disk.clone());
-    let session = person(&options);
+    let session = user(&options);
     let (lock, other) = (home.file("token.json.lock"), Arc::new(Mutex::new(None)));
     let holder = other.clone();
     disk.does(move |step| {
@@ -296,7 +296,7 @@ fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
     });
     assert_eq!(session.access_token().unwrap_err().status(), Status::Timeout);
     lock_error(&session);
-    assert_eq!(home.fake.count(), 0, "nobody entered while the other held the new file");
+    assert_eq!(home.fake.count(), 0, "no refresh started while another process held the new file");
     let steps = disk.steps().iter().filter(|step| **step == Step::Lock).count();
     assert!(steps >= 2, "{steps}");
     *other.lock().unwrap() = Some(hold(&home.file("another file")));
@@ -310,7 +310,7 @@ fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
     let planet = Planet::new();
     let seeded = planet.seed_expired();
     planet.simulator.script("user.token", &json!([{"fault": "stall"}])).unwrap();
-    let mut holder = Child::spawn(&mut child::user(&planet));
+    let mut holder = Child::spawn(&mut child_process::of_user(&planet));
     assert_eq!(holder.hear(), "ready");
     holder.tell("ask");
     assert!(planet.simulator.wait_for("user.token", 1, PATIENCE).unwrap());
@@ -331,7 +331,7 @@ fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
 
 /// A program that the application starts during a refresh does not inherit the lock.
 #[test]
-fn f104_a_program_that_is_started_during_a_renewal_inherits_no_lock() {
+fn f104_a_child_started_during_a_refresh_inherits_no_lock() {
     let home = expired();
     let open = Arc::new(Mutex::new(None));
     let (files, lock) = (open.clone(), home.file("token.json.lock"));
@@ -347,7 +347,7 @@ fn f104_a_program_that_is_started_during_a_renewal_inherits_no_lock() {
         *files.lock().unwrap() = Some(String::from_utf8(output.stdout).unwrap());
         Ok(token(&rotated(1)))
     });
-    assert_eq!(ask(&home.person()), "access-1");
+    assert_eq!(ask(&home.user()), "access-1");
     let files = open.lock().unwrap().take().unwrap();
     assert!(files.contains("pipe:") && !files.contains("token"), "{files}");
 }

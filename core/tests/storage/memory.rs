@@ -1,16 +1,16 @@
 //! Many sessions, and the end of a process: fault 119 and what every binding does before the
 //! process ends.
 
-use super::child;
+use super::child_process;
 use crate::common::*;
 
 /// Measured in a process of its own. The limit is generous: a leak, a thread or an open file for
 /// each session would exceed it by far.
 #[cfg(target_os = "linux")]
 #[test]
-fn f119_a_hundred_thousand_handles_stay_small() {
+fn f119_a_hundred_thousand_sessions_use_little_memory() {
     let home = Home::new();
-    let process = Child::spawn(&mut child::playing("sessions", &home));
+    let process = Child::spawn(&mut child_process::playing("sessions", &home));
     let number = || process.hear().parse::<usize>().unwrap();
     let (handle, session, threads, files, leaked) =
         (number(), number(), number(), number(), number());
@@ -23,10 +23,10 @@ fn f119_a_hundred_thousand_handles_stay_small() {
 
 /// A process that ends between the response and the save would lose the session.
 #[test]
-fn settle_waits_for_a_renewal_that_must_be_kept() {
+fn settle_waits_for_a_refresh_that_must_be_saved() {
     let home = Home::new();
     home.seed(&serde_json::json!({}));
-    let process = Child::spawn(&mut child::playing("settle", &home));
+    let process = Child::spawn(&mut child_process::playing("settle", &home));
     assert_eq!(process.hear(), "settled");
     process.end();
     assert_eq!(home.refresh_token(), "refresh-1");

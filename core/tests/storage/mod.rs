@@ -4,18 +4,20 @@
 //! Names start with the number of the fault if there is one; `tests/README.md` lists them.
 #![cfg(unix)]
 
-mod child;
+mod child_process;
 mod custom;
-mod damage;
+mod damaged_files;
 mod disk;
-mod document;
-mod killed;
+mod killed_process;
 mod links;
 mod locks;
-mod machines;
+mod m2m_tokens;
 mod memory;
-mod noticed;
-mod overtaken;
 mod processes;
-mod stopped;
+mod python_json;
+mod refresh_races;
+mod revoked_marks;
+mod rotation_races;
+mod stopped_process;
 mod unsaved;
+mod watch;

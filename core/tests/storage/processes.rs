@@ -1,6 +1,6 @@
 //! Other processes and threads with the same session: faults 93 to 95, 117 and 118.
 
-use super::child;
+use super::child_process;
 use crate::common::*;
 use planetkey::Session;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn started(number: usize, command: impl Fn() -> Command) -> Vec<Child> {
 }
 
 #[test]
-fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
+fn f093_processes_at_expiry_send_a_rotating_token_once() {
     for number in [8, 16] {
         let planet = Planet::new();
         let seeded = planet.seed_expired();
@@ -43,7 +43,7 @@ fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
             .simulator
             .script("user.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true}))
             .unwrap();
-        let processes = started(number, || child::user(&planet));
+        let processes = started(number, || child_process::of_user(&planet));
         let (processes, first) = all_ask(processes);
         assert_eq!(planet.requests(), 1, "{number} processes");
         planet.assert_alive(&seeded, 1);
@@ -56,7 +56,7 @@ fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
             // at most once a second.
             let over = expired_copy(&planet);
             planet.write(&over);
-            let later = started(number / 2, || child::user(&planet));
+            let later = started(number / 2, || child_process::of_user(&planet));
             let (later, token) = all_ask(later);
             assert_ne!(token, first);
             later.into_iter().for_each(Child::end);
@@ -70,21 +70,21 @@ fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
 /// Returns the saved session with an expired access token.
 fn expired_copy(planet: &Planet) -> serde_json::Value {
     let mut tokens = planet.tokens();
-    tokens["access_token"] = json!("opaque-and-over");
+    tokens["access_token"] = json!("opaque-and-expired");
     tokens["_iat"] = json!(NOW - 1_000_000_000);
     tokens["_exp"] = json!(NOW - 999_996_400);
     tokens
 }
 
 #[test]
-fn f093_processes_of_a_machine_make_one_request() {
+fn f093_processes_of_an_m2m_client_send_one_request() {
     for number in [8, 16] {
         let planet = Planet::new();
         planet
             .simulator
             .script("m2m.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true}))
             .unwrap();
-        let (processes, _) = all_ask(started(number, || child::machine(&planet)));
+        let (processes, _) = all_ask(started(number, || child_process::of_m2m(&planet)));
         assert_eq!(planet.simulator.count("m2m.token").unwrap(), 1, "{number} processes");
         processes.into_iter().for_each(Child::end);
     }
@@ -92,7 +92,7 @@ fn f093_processes_of_a_machine_make_one_request() {
 
 /// Threads of several sessions, which share nothing but the file.
 #[test]
-fn f093_threads_times_sessions_make_one_request() {
+fn f093_threads_of_several_sessions_send_one_request() {
     let planet = Planet::new();
     let seeded = planet.seed_expired();
     let sessions: Vec<Session> = (0..8).map(|_| planet.session()).collect();
@@ -128,11 +128,11 @@ fn f094_a_rotation_by_another_process_is_adopted_without_a_request() {
     options.runtime.clock = clock.clone();
     let ours = Session::from_profile("planet-user", &options).unwrap();
     assert_eq!(ask(&ours), seeded["access_token"].as_str().unwrap());
-    let mut theirs = Child::spawn(&mut child::user(&planet));
+    let mut theirs = Child::spawn(&mut child_process::of_user(&planet));
     assert_eq!(theirs.hear(), "ready");
     for rotations in 1..=3 {
         assert_eq!(theirs.ask("refresh"), "refreshed");
-        let renewed = theirs.ask("ask");
+        let refreshed = theirs.ask("ask");
         // The session notices the rotation when it next checks the file, or during the refresh if
         // it did not check before.
         match rotations {
@@ -142,7 +142,7 @@ fn f094_a_rotation_by_another_process_is_adopted_without_a_request() {
                 assert!(ours.invalidate(&old).unwrap());
             }
         }
-        assert_eq!(ask(&ours), renewed);
+        assert_eq!(ask(&ours), refreshed);
         assert_eq!(planet.requests(), rotations);
         planet.assert_alive(&seeded, rotations);
     }
@@ -165,7 +165,7 @@ impl Drop for Raised<'_> {
 /// A program that writes as Planet's SDK does: truncates, is interrupted, writes in place, without
 /// a pause and without a lock.
 #[test]
-fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() {
+fn f095_a_program_that_rewrites_the_file_without_pause_causes_no_error() {
     let home = Home::new();
     home.seed(&json!({}));
     let stop = AtomicBool::new(false);
@@ -193,10 +193,10 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
         });
         // A failure below must stop the writer.
         let _end = Raised(stop);
-        let old = home.person();
+        let old = home.user();
         for round in 0..300 {
             // A session opened before, one opened now, and one that refreshes in between.
-            for session in [&old, &home.person()] {
+            for session in [&old, &home.user()] {
                 assert!(session.access_token().is_ok(), "{round}: {}", ask(session));
             }
             if round % 10 == 0 {
@@ -209,18 +209,18 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
     assert!(!home.listing().iter().any(|name| name.contains("corrupt")), "{:?}", home.listing());
     // The last write counts.
     home.advance(1);
-    assert_eq!(ask(&home.person()), home.tokens()["access_token"].as_str().unwrap());
+    assert_eq!(ask(&home.user()), home.tokens()["access_token"].as_str().unwrap());
 }
 
 /// The file stays empty for as long as a refresh takes. The refresh waits for the writer and uses
 /// what it wrote.
 #[test]
-fn f095_a_file_that_is_empty_for_a_moment_is_read_again() {
+fn f095_a_file_that_is_empty_for_a_moment_is_reread() {
     let home = Home::new();
     home.seed(&json!({}));
     let whole = std::fs::read(home.token_file()).unwrap();
     let writer = std::fs::File::create(home.token_file()).unwrap();
-    let session = home.person();
+    let session = home.user();
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| ask(&session));
         // The reader has found the empty file, and holds the lock.
@@ -245,7 +245,7 @@ fn f117_small_stacks_are_enough() {
         text.insert_str(1, &format!("\"deep\": {deep}, "));
         home.seed(&json!({}));
         std::fs::write(home.token_file(), &text).unwrap();
-        let process = Child::spawn(&mut child::playing("small stack", &home));
+        let process = Child::spawn(&mut child_process::playing("small stack", &home));
         let answer = process.hear();
         if depth < 127 {
             assert_eq!(answer, SEEDED, "{depth}");
@@ -291,7 +291,7 @@ fn give(path: &Path, owner: u32) {
 /// The owner of the files changes while a process runs. That is equivalent to a process that
 /// changes its user.
 #[test]
-fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
+fn f118_lost_permissions_are_a_typed_error() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -300,7 +300,7 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::copy(planet.simulator.deployment_path(), directory.path().join("deployment.json"))
         .unwrap();
-    let mut command = nobodys(child::user(&planet), directory.path());
+    let mut command = nobodys(child_process::of_user(&planet), directory.path());
     command.env("PLANETKEY_DEPLOYMENT", directory.path().join("deployment.json"));
     give(planet.home(), 65_534);
     let mut process = Child::spawn(&mut command);

@@ -11,7 +11,7 @@ use serde_json::json;
 fn unsaved(home: &Home) -> (planetkey::Session, std::sync::Arc<ScriptedDisk>) {
     home.seed(&json!({}));
     let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
-    let session = home.person_on(&disk);
+    let session = home.user_on(&disk);
     session.refresh().unwrap();
     assert_eq!(
         (ask(&session).as_str(), home.refresh_token().as_str()),
@@ -25,7 +25,7 @@ fn note(session: &planetkey::Session) -> String {
 }
 
 #[test]
-fn status_says_that_it_lives_in_this_process_only_and_why() {
+fn the_status_says_that_the_session_is_in_memory_and_why() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     assert!(
@@ -46,7 +46,7 @@ fn status_says_that_it_lives_in_this_process_only_and_why() {
 
 /// The session tries to save every half minute and not more often.
 #[test]
-fn it_is_kept_again_and_again_until_it_is_kept() {
+fn saving_is_repeated_until_it_succeeds() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     let tries = || disk.steps().iter().filter(|step| **step == Step::Lock).count();
@@ -70,11 +70,11 @@ fn it_is_kept_again_and_again_until_it_is_kept() {
     ask(&session);
     eventually(|| home.refresh_token() == "refresh-1");
     assert_eq!(home.fake.count(), 1);
-    assert_eq!(ask(&home.person()), "access-1");
+    assert_eq!(ask(&home.user()), "access-1");
 }
 
 #[test]
-fn a_renewal_in_between_uses_the_token_in_memory_and_keeps_the_newest() {
+fn a_refresh_meanwhile_uses_the_unsaved_token_and_the_newest_is_saved() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     home.advance(3600);
@@ -88,7 +88,7 @@ fn a_renewal_in_between_uses_the_token_in_memory_and_keeps_the_newest() {
 /// Another process with the old file sends the used refresh token, which is what the note warns
 /// about. Its refusal does not affect this session.
 #[test]
-fn a_login_by_another_process_goes_before_what_is_in_memory() {
+fn a_login_by_another_process_replaces_unsaved_tokens() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     home.seed(
@@ -106,11 +106,11 @@ fn a_login_by_another_process_goes_before_what_is_in_memory() {
 }
 
 #[test]
-fn a_logout_by_another_process_ends_what_is_in_memory() {
+fn a_logout_by_another_process_discards_unsaved_tokens() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     disk.recovers();
-    assert!(home.person().logout(planetkey::Revoke::No).unwrap().removed);
+    assert!(home.user().logout(planetkey::Revoke::No).unwrap().removed);
     for _ in 0..40 {
         home.advance(1);
         let error = session.access_token().unwrap_err();
@@ -124,7 +124,7 @@ fn a_logout_by_another_process_ends_what_is_in_memory() {
 }
 
 #[test]
-fn a_logout_forgets_what_is_in_memory_only() {
+fn a_logout_discards_unsaved_tokens() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
@@ -139,7 +139,7 @@ fn a_logout_forgets_what_is_in_memory_only() {
 
 /// A logout that fails changes nothing.
 #[test]
-fn a_logout_that_the_disk_refuses_loses_nothing() {
+fn a_logout_that_the_disk_refuses_changes_nothing() {
     let home = Home::new();
     let (session, _disk) = unsaved(&home);
     // No user can remove a directory with the call that removes a file.
@@ -155,7 +155,7 @@ fn a_logout_that_the_disk_refuses_loses_nothing() {
 
 /// The file is damaged while the newest tokens are in memory: they replace it.
 #[test]
-fn a_damaged_file_does_not_end_what_is_in_memory() {
+fn a_damaged_file_does_not_discard_unsaved_tokens() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     disk.recovers();
@@ -167,15 +167,32 @@ fn a_damaged_file_does_not_end_what_is_in_memory() {
 
 /// An M2M client requests another token: nothing is lost, and every call is served.
 #[test]
-fn a_machine_on_a_full_disk_is_served() {
+fn an_m2m_client_on_a_full_disk_is_served() {
     let home = Home::new();
     let mut options = home.options();
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Write, Errno::NOSPC));
-    let session = machine(&options);
+    let session = m2m(&options);
     for _ in 0..20 {
         assert_eq!(ask(&session), "access-1");
         home.advance(10);
     }
     assert!(note(&session).contains("make room"), "{}", note(&session));
     assert_eq!(home.fake.count(), 1);
+}
+
+#[test]
+fn a_touched_file_does_not_discard_unsaved_tokens() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let disk = ScriptedDisk::failing(Step::Write, rustix::io::Errno::NOSPC);
+    let session = home.user_on(&disk);
+    session.refresh().unwrap();
+    assert_eq!(ask(&session), "access-1");
+    // The same bytes again, as a backup, `cp -p`, `touch` or the SDK writes them.
+    home.seed(&json!({}));
+    home.advance(1);
+    ask(&session);
+    disk.recovers();
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
 }

@@ -41,8 +41,8 @@ impl Gdal {
     /// Makes GDAL forget what it knows of files at the session's hosts: which files it could not
     /// read, where they were redirected to, and what it has read of them.
     ///
-    /// Call it after a login, or when something changed on the server. It also takes in a GDAL that
-    /// was loaded since, and hosts that a login added. With
+    /// Call it after a login, or when something changed on the server. It also installs the session
+    /// in a GDAL that was loaded since, and for hosts that a login added. With
     /// [`Header::AtOpen`](crate::Header::AtOpen) it refreshes the header that datasets send that
     /// are opened from now on; no other thread may open a dataset meanwhile.
     ///
@@ -69,7 +69,7 @@ impl Gdal {
         self.installation.path(url)
     }
 
-    /// Restores GDAL's options. GDAL asks the session no more.
+    /// Restores GDAL's options. GDAL no longer asks the session.
     ///
     /// Any thread may call it, also while another thread is in a call of this value. Further calls
     /// do nothing.

@@ -298,7 +298,7 @@ impl Library {
         progress: (*mut c_void, *mut c_void),
         write: (*mut c_void, *mut c_void),
     ) -> *mut c_void {
-        // SAFETY: the promise is handed on.
+        // SAFETY: by the same promise of the caller.
         unsafe { (self.functions.fetch)(url, options, progress.0, progress.1, write.0, write.1) }
     }
 

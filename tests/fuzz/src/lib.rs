@@ -3,7 +3,7 @@
 pub mod keys;
 
 use planetkey::clock::{ManualClock, Random};
-use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
+use planetkey::http::{Body, HttpTransport, Request, Response, TransportFailure};
 use planetkey::profile::FixedEnvironment;
 use planetkey::{ApiKeyTransport, Error, Options, Reason, Runtime, Session, Status};
 use serde_json::{Map, Value};
@@ -137,7 +137,7 @@ impl Fixed {
     }
 }
 
-impl Transport for Fixed {
+impl HttpTransport for Fixed {
     fn exchange(&self, request: &Request, _: Duration) -> Result<Response, TransportFailure> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         Ok(self.answer.clone())
@@ -165,7 +165,7 @@ pub fn directory() -> PathBuf {
 }
 
 /// Options without network, files, environment and real time.
-pub fn options(transport: Arc<dyn Transport>) -> Options {
+pub fn options(transport: Arc<dyn HttpTransport>) -> Options {
     Options::default().with(|it| {
         it.runtime = Runtime {
             clock: Arc::new(ManualClock::new(NOW)),

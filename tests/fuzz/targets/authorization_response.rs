@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use planetkey::Status;
-use planetkey::oauth::authorization_code::{Attempt, Parameters, Response};
+use planetkey::oauth::authorization_code::{Attempt, AuthorizationResponse, Parameters};
 use planetkey_fuzz::{CANARY, Half, check_secretive, first_line, shown, text};
 use std::sync::LazyLock;
 
@@ -49,8 +49,8 @@ fuzz_target!(|data: &[u8]| {
         .any(|name| values(name).len() > 1);
     let is_issuer = one("iss").map_or(!required, |iss| iss == ISSUER.as_bytes());
     match response {
-        Response::NotOurs(why) => assert!(!is_ours && !why.is_empty()),
-        Response::Refused(error) => {
+        AuthorizationResponse::NotOurs(why) => assert!(!is_ours && !why.is_empty()),
+        AuthorizationResponse::Refused(error) => {
             assert!(is_ours);
             check_secretive(&error);
             // The message contains nothing that its reader could replay.
@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(error.oauth_error().is_some(), one("error").is_some(), "{error}");
             }
         }
-        Response::Code(code) => {
+        AuthorizationResponse::Code(code) => {
             assert!(is_ours && !is_double && is_issuer && one("error").is_none());
             assert_eq!(Some(code.expose().as_bytes()), one("code"));
             assert!(
@@ -81,7 +81,7 @@ fuzz_target!(|data: &[u8]| {
     // A refused code is in no message.
     let planted = format!("state={}&code={CANARY}%0a", *STATE);
     match ATTEMPT.response(&planted, ISSUER, false) {
-        Response::Refused(error) => check_secretive(&error),
+        AuthorizationResponse::Refused(error) => check_secretive(&error),
         other => panic!("{other:?}"),
     }
 });

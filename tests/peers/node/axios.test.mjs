@@ -71,7 +71,7 @@ for (const adapter of ['http', 'fetch']) {
   });
 }
 
-test('a095 axios takes no credential to a foreign host', async () => {
+test('a095 axios sends no credential to a foreign host', async () => {
   const { simulator, foreign } = here;
   const url = redirecting(simulator.sentinel_hub_api, foreign.url);
   assert.equal(await seen(clientOf(simulator.m2mSession()).get(url)), 401);
@@ -119,7 +119,7 @@ async function forwarding() {
   return { asked, proxy: { protocol: 'http', host: '127.0.0.1', port: server.address().port }, stop };
 }
 
-test('a key in the URL goes along where a redirect leads to a host of the session, and nowhere else', async (t) => {
+test('a key in the URL follows a redirect only to a host of the session', async (t) => {
   const { simulator, foreign } = here;
   const { asked, proxy, stop } = await forwarding();
   t.after(stop);
@@ -153,7 +153,7 @@ test('a096 axios refreshes once for many and repeats each once', async () => {
   await assertCounts(simulator, 1, 1);
 });
 
-test('an answer that validateStatus lets through, and one that is a stream', async () => {
+test('a response that validateStatus accepts, and a stream', async () => {
   const { simulator } = here;
   const config = { baseURL: simulator.sentinel_hub_api, validateStatus: () => true };
   assert.equal(await seen(clientOf(await revoked(simulator), config).get('/x')), 'bearer');
@@ -165,7 +165,7 @@ test('an answer that validateStatus lets through, and one that is a stream', asy
   assert.equal(await seen(streaming.get('/x')), 'bearer');
 });
 
-test('interceptors that come later may change the request, and not lead the credential astray', async () => {
+test('later interceptors may change the request but not redirect the credential', async () => {
   const { simulator, foreign } = here;
   for (const legacyInterceptorReqResOrdering of [true, false]) {
     const client = axios.create({ transitional: { legacyInterceptorReqResOrdering } });
@@ -197,7 +197,7 @@ test('i10_30_a_parameter_that_axios_cannot_write_is_its_own_failure', async () =
   assert.equal(await simulator.count('planet_api'), 0);
 });
 
-test('an abort is what axios makes of it', async () => {
+test('an abort rejects with the error of axios', async () => {
   const { simulator } = here;
   await simulator.script('m2m.token', { hold: 'token' });
   const session = simulator.m2mSession();
@@ -213,7 +213,7 @@ test('an abort is what axios makes of it', async () => {
   assert.equal(await simulator.count('planet_api'), 0);
 });
 
-test('a token that is not to be had is the failure of the request', async () => {
+test('a missing token is the failure of the request', async () => {
   const { simulator } = here;
   await simulator.always('m2m.token', { status: 401, json: { error: 'invalid_client' } });
   await assert.rejects(clientOf(simulator.m2mSession()).get(`${simulator.planet_api}/x`), { code: 'MISCONFIGURED' });
@@ -228,7 +228,7 @@ test('no log of a failure shows the token', async () => {
   });
 });
 
-test('it can be taken away again', async () => {
+test('the interceptor can be removed', async () => {
   const { simulator } = here;
   const client = axios.create();
   const eject = installAxios(client, simulator.m2mSession());

@@ -27,7 +27,7 @@ async function request(session, url, options) {
   return statusCode === 200 ? JSON.parse(text).credential : statusCode;
 }
 
-/** The clients that use a dispatcher: each returns the credential that was received, or the status. */
+/** The clients that use a dispatcher: each returns the credential that arrived, or the status. */
 const fetching = (fetch) => async (url, { query, ...options }) => {
   const response = await fetch(`${url}${query ? `?${new URLSearchParams(query)}` : ''}`, options);
   return response.ok ? (await response.json()).credential : response.status;
@@ -78,7 +78,7 @@ for (const [name, ask] of Object.entries(CLIENTS)) {
   });
 }
 
-test('a095 undici takes no credential to a foreign host in any order of interceptors', async () => {
+test('a095 undici sends no credential to a foreign host in any order of interceptors', async () => {
   const { simulator, foreign } = here;
   const session = simulator.m2mSession();
   const url = redirecting(simulator.sentinel_hub_api, foreign.url);
@@ -128,7 +128,7 @@ test('a096 undici refreshes once for many and repeats each once', async () => {
   await assertCounts(simulator, 1, 1);
 });
 
-test('the repetition does not wait for the end of the refused answer, nor for its connection', async () => {
+test('the repeated request does not wait for the refused response or its connection', async () => {
   const { simulator } = here;
   const url = `${simulator.sentinel_hub_api}/x`;
   const challenge = { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
@@ -147,7 +147,7 @@ test('the repetition does not wait for the end of the refused answer, nor for it
   }
 });
 
-test('an answer that is not repeated arrives whole', async () => {
+test('a response without a repetition arrives complete', async () => {
   const { simulator } = here;
   const body = 'refused '.repeat(50_000);
   await simulator.always('sentinel_hub_api', { status: 401, body });
@@ -269,7 +269,7 @@ test('i10_24_session_fetch_takes_a_request_of_the_package', async () => {
   await assertCounts(simulator, 2, 2);
 });
 
-test('headers in every form that undici takes', async () => {
+test('headers in every form that undici accepts', async () => {
   const { simulator } = here;
   const session = simulator.m2mSession();
   const pairs = [['authorization', 'mine'], ['X-Own', '1']];
@@ -298,7 +298,7 @@ test('an abort ends the wait for a token', async () => {
   assert.equal(await simulator.count('planet_api'), 0);
 });
 
-test('a token that is not to be had is the failure of the request', async () => {
+test('a missing token is the failure of the request', async () => {
   const { simulator } = here;
   await simulator.always('m2m.token', { status: 401, json: { error: 'invalid_client' } });
   const url = `${simulator.planet_api}/x`;
@@ -310,7 +310,7 @@ test('a token that is not to be had is the failure of the request', async () => 
   assert.equal(body.destroyed, true);
 });
 
-test('what does not say where it goes is no request of an agent', async () => {
+test('a request without an origin is refused', async () => {
   const { simulator } = here;
   const client = new undici.Client(simulator.planet_api);
   agents.push(client);

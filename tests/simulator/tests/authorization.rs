@@ -233,8 +233,8 @@ fn a_code_is_exchanged_for_a_session() {
         json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())])
     );
     assert_eq!(planet_status(&simulator, &access_token(&response)), 200);
-    let renewed = refresh(&simulator, &member(&tokens, "refresh_token")).json();
-    let id = claims(&member(&renewed, "id_token"));
+    let refreshed = refresh(&simulator, &member(&tokens, "refresh_token")).json();
+    let id = claims(&member(&refreshed, "id_token"));
     assert_eq!((&id["email"], id.get("nonce")), (&json!("simulator-user@example.com"), None));
     assert_eq!(simulator.count("user.sessions").unwrap(), 1);
 }
@@ -332,7 +332,7 @@ fn clients_must_match_their_registration() {
     assert_eq!(
         (response.status, response.json().get("refresh_token")),
         (200, None),
-        "it may not renew"
+        "it may not refresh"
     );
     let fields = [
         ("grant_type", "refresh_token"),

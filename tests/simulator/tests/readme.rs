@@ -26,7 +26,7 @@ fn the_shell_example_runs_as_printed() {
     assert!(output.status.success(), "{text}{errors}");
     let responses: Vec<Value> =
         serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
-    let [_, planet, sentinel_hub, renewed, approved, counters] = responses.as_slice() else {
+    let [_, planet, sentinel_hub, refreshed, approved, counters] = responses.as_slice() else {
         panic!("six responses, not {text}");
     };
     assert_eq!(planet["service"], "planet_api");
@@ -34,7 +34,7 @@ fn the_shell_example_runs_as_printed() {
     for response in [planet, sentinel_hub] {
         assert_eq!(response["credential"], "bearer");
     }
-    assert!(renewed["access_token"].is_string() && renewed["refresh_token"].is_string());
+    assert!(refreshed["access_token"].is_string() && refreshed["refresh_token"].is_string());
     assert_eq!(approved["approved"], true);
     assert_eq!(
         (&counters["user.sessions"], &counters["user.rotations"]),

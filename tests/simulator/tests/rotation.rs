@@ -66,15 +66,15 @@ fn a_reused_token_ends_the_whole_session() {
     let seeded = seed(&simulator);
     let other = seed(&simulator);
     let first = member(&seeded, "refresh_token");
-    let renewed = refresh(&simulator, &first);
-    let second = refresh_token(&renewed);
-    assert_eq!(planet_status(&simulator, &access_token(&renewed)), 200);
+    let refreshed = refresh(&simulator, &first);
+    let second = refresh_token(&refreshed);
+    assert_eq!(planet_status(&simulator, &access_token(&refreshed)), 200);
     assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
     // The current token is revoked too, and so are the access tokens of both.
     assert_eq!(error(&refresh(&simulator, &second)), failure(400, "invalid_grant"));
-    assert_eq!(planet_status(&simulator, &access_token(&renewed)), 401);
+    assert_eq!(planet_status(&simulator, &access_token(&refreshed)), 401);
     assert_eq!(planet_status(&simulator, &member(&seeded, "access_token")), 401);
-    let bearer = format!("Bearer {}", access_token(&renewed));
+    let bearer = format!("Bearer {}", access_token(&refreshed));
     assert_eq!(
         get_with(&format!("{}/x", simulator.sentinel_hub_api()), &[("Authorization", &bearer)])
             .status,
@@ -247,8 +247,8 @@ fn the_same_access_token_can_be_returned_again() {
     let simulator = start();
     settings(&simulator, json!({"same_token": true}));
     let seeded = seed(&simulator);
-    let renewed = refresh(&simulator, &member(&seeded, "refresh_token"));
-    assert_eq!(access_token(&renewed), member(&seeded, "access_token"));
+    let refreshed = refresh(&simulator, &member(&seeded, "refresh_token"));
+    assert_eq!(access_token(&refreshed), member(&seeded, "access_token"));
     assert_ne!(
         member(&seed(&simulator), "access_token"),
         member(&seeded, "access_token"),

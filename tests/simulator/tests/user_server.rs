@@ -73,14 +73,14 @@ fn a_seeded_session_is_like_a_token_response() {
     let simulator = start();
     let seeded =
         seed(&simulator, json!({"scope": "openid planet offline_access", "subject": "user|1"}));
-    let renewed = refresh(&simulator, &member(&seeded, "refresh_token"));
-    assert_eq!(renewed.status, 200);
-    assert_eq!(renewed.header("cache-control"), Some("no-store"));
-    let renewed = renewed.json();
+    let refreshed = refresh(&simulator, &member(&seeded, "refresh_token"));
+    assert_eq!(refreshed.status, 200);
+    assert_eq!(refreshed.header("cache-control"), Some("no-store"));
+    let refreshed = refreshed.json();
     let names =
         |response: &Value| response.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&seeded), names(&renewed));
-    for response in [&seeded, &renewed] {
+    assert_eq!(names(&seeded), names(&refreshed));
+    for response in [&seeded, &refreshed] {
         assert_eq!(response["token_type"], "Bearer");
         assert_eq!(response["expires_in"], 3600);
         assert_eq!(response["scope"], "openid planet offline_access");
@@ -97,7 +97,7 @@ fn a_seeded_session_is_like_a_token_response() {
         assert_eq!((&id["sub"], &id["aud"]), (&json!("user|1"), &json!(USER_CLIENT_ID)));
     }
     for name in ["access_token", "refresh_token"] {
-        assert_ne!(seeded[name], renewed[name], "{name}");
+        assert_ne!(seeded[name], refreshed[name], "{name}");
     }
     // Starting a session is not logged as a request.
     assert_eq!(simulator.count("user.token").unwrap(), 1);
@@ -161,8 +161,8 @@ fn both_apis_accept_a_user() {
     simulator.revoke_all();
     assert_eq!(planet_status(&simulator, &member(&issued, "access_token")), 401);
     // A session is independent of its access tokens.
-    let renewed = refresh(&simulator, &member(&issued, "refresh_token"));
-    assert_eq!(planet_status(&simulator, &access_token(&renewed)), 200);
+    let refreshed = refresh(&simulator, &member(&issued, "refresh_token"));
+    assert_eq!(planet_status(&simulator, &access_token(&refreshed)), 200);
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn revoking_a_refresh_token_ends_its_session() {
     let simulator = start();
     let seeded = seed(&simulator, json!({}));
     let first = member(&seeded, "refresh_token");
-    let renewed = refresh(&simulator, &first).json();
-    let second = member(&renewed, "refresh_token");
+    let refreshed = refresh(&simulator, &first).json();
+    let second = member(&refreshed, "refresh_token");
     let id = ("client_id", USER_CLIENT_ID);
     // An unknown token counts as revoked, and a wrong hint does not matter.
     assert_eq!(revoke(&simulator, &[("token", "unknown"), id]).status, 200);
@@ -256,7 +256,7 @@ fn revoking_a_refresh_token_ends_its_session() {
         revoke(&simulator, &[("token", &second), ("token_type_hint", "access_token"), id]);
     assert_eq!((response.status, response.body.len()), (200, 0));
     assert_eq!(response.header("cache-control"), Some("no-store"));
-    for token in [&seeded, &renewed] {
+    for token in [&seeded, &refreshed] {
         assert_eq!(planet_status(&simulator, &member(token, "access_token")), 401);
     }
     assert_eq!(error(&refresh(&simulator, &second)), failure(400, "invalid_grant"));

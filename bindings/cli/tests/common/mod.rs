@@ -1,4 +1,4 @@
-//! Runs the command beside a simulator, with nothing else in its environment.
+//! Runs the command with a simulator, and with no other variables in its environment.
 
 #![allow(dead_code)]
 
@@ -50,7 +50,7 @@ impl Scene {
         Scene { simulator, home: TempDir::new().unwrap() }
     }
 
-    /// The command with the simulator's environment, but in the home of this scene.
+    /// The command with the simulator's environment and the home directory of this scene.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = bare(self.home.path(), arguments);
         command.envs(self.simulator.environment()).env(HOME_VARIABLE, self.home.path());
@@ -76,7 +76,7 @@ impl Scene {
         command
     }
 
-    /// What a file of the home holds.
+    /// The content of a file in the home directory.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.home.path().join(name)).unwrap()
     }
@@ -118,18 +118,18 @@ impl Scene {
     }
 }
 
-/// The command with an empty environment but for its home.
+/// The command with only the home directory in its environment.
 pub fn bare<A: AsRef<OsStr>>(home: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_planetkey"));
     command.args(arguments).env_clear().env(HOME_VARIABLE, home);
     command
 }
 
-/// Runs it to its end with this standard input.
+/// Runs the command with this standard input until it exits.
 pub fn finish(command: &mut Command, input: &[u8]) -> Run {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that does not read its input may be gone already.
+    // A command that does not read its input may have exited already.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     Run {
@@ -140,19 +140,19 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Run {
 }
 
 impl Run {
-    /// Checks a run that succeeded without any output; returns what it said.
+    /// Checks that the run succeeded without output. Returns its standard error.
     pub fn silent(&self) -> &str {
         assert_eq!((self.code, self.stdout.as_str()), (0, ""), "{self:?}");
         &self.stderr
     }
 
-    /// The output of a run that succeeded and said nothing beside it.
+    /// Checks that the run succeeded with an empty standard error. Returns its output.
     pub fn json(&self) -> serde_json::Value {
         assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap()
     }
 
-    /// The output of a run that succeeded in silence: one line, which ends with a line end.
+    /// Checks that the run succeeded with one line of output and an empty standard error.
     pub fn line(&self) -> &str {
         assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{self:?}");
         let line = self.stdout.strip_suffix('\n').expect("a line end");
@@ -160,7 +160,7 @@ impl Run {
         line
     }
 
-    /// Checks a run that failed with one line and no output; returns its message.
+    /// Checks that the run failed with one line and no output. Returns its message.
     pub fn failed(&self, status: planetkey::Status) -> &str {
         assert_eq!(self.code, status.number(), "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");

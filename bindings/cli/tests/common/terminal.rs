@@ -1,4 +1,4 @@
-//! A terminal of the test's own.
+//! A pseudo-terminal for the command.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -9,16 +9,15 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-/// What no command writes.
+/// A text that no command writes.
 const LAST: &str = "\u{1}the last\u{1}";
 
-/// A command whose standard input and error are a terminal of its own, 80 columns or whatever it
-/// is.
+/// A command whose standard input and error are its own pseudo-terminal, by default of 80 columns.
 pub struct Session {
     pub child: Child,
     keys: File,
     terminal: File,
-    /// What the terminal shows, piece by piece.
+    /// What the terminal shows, in pieces as they arrive.
     pieces: Receiver<Vec<u8>>,
     pub screen: String,
 }
@@ -28,7 +27,7 @@ impl Session {
         Session::start_sized(command, asks, 0)
     }
 
-    /// As [`Session::start`], in a terminal of so many lines; of 0 where it does not say.
+    /// As [`Session::start`], in a terminal of this many lines; 0 means that it does not say.
     pub fn start_sized(mut command: Command, asks: bool, rows: u16) -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -41,14 +40,14 @@ impl Session {
         let stderr = if asks { Stdio::from(terminal.try_clone().unwrap()) } else { Stdio::piped() };
         let stdin = terminal.try_clone().unwrap();
         let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
-        // The command's own copies of the terminal end with it.
+        // The copies that the command holds close when it exits.
         drop(command);
         let keys = File::from(master);
         let mut shown = keys.try_clone().unwrap();
         let (sender, pieces) = mpsc::channel();
         std::thread::spawn(move || {
             let mut piece = [0; 4096];
-            // The last reader of a terminal that is gone gets an error.
+            // Reading a terminal whose last writer has closed it is an error.
             while let Ok(length @ 1..) = shown.read(&mut piece) {
                 if sender.send(piece[..length].to_vec()).is_err() {
                     return;
@@ -58,7 +57,7 @@ impl Session {
         Session { child, keys, terminal, pieces, screen: String::new() }
     }
 
-    /// As [`Session::start`], where the terminal controls the command: Ctrl-C reaches it as a
+    /// As [`Session::start`], with the controlling terminal of the command, so that Ctrl-C is a
     /// signal.
     pub fn start_controlled(command: &Command) -> Self {
         let mut controlled = Command::new("setsid");
@@ -76,7 +75,7 @@ impl Session {
         }
     }
 
-    /// Waits until the screen has shown this text so many times.
+    /// Waits until the screen has shown this text this many times.
     pub fn wait_for_times(&mut self, text: &str, times: usize) {
         while self.screen.matches(text).count() < times {
             let piece = self.pieces.recv_timeout(Duration::from_secs(60));
@@ -95,7 +94,7 @@ impl Session {
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
-    /// Exit code, output, and all that the terminal showed. Checks that the terminal is as before.
+    /// Exit code, output, and all that the terminal showed. Checks that its settings are restored.
     pub fn end(mut self) -> (i32, String, String) {
         let mut stdout = self.child.stdout.take().unwrap();
         let (sender, printed) = mpsc::channel();
@@ -113,8 +112,8 @@ impl Session {
         };
         let code = self.child.wait().unwrap().code().expect("a signal ended the command");
         assert!(self.echoes(), "the terminal was left as it was for the secret");
-        // What the command has written comes before this; a terminal that is closed may lose what
-        // is on its way.
+        // The output of the command comes before this. A terminal that is closed may lose output
+        // that has not been read.
         (&self.terminal).write_all(LAST.as_bytes()).unwrap();
         self.wait_for(LAST);
         let end = self.screen.len() - LAST.len();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Scene;
 
 pub const USER_TOKEN: &str = ".planet/planet-user/token.json";
-/// A client that is registered for the browser alone, and the profile that holds it.
+/// A client that is registered for the browser login only, and its profile.
 pub const BROWSER_CLIENT: &str = "browser-client";
 pub const BROWSER_PROFILE: &str = "work";
 
@@ -18,7 +18,7 @@ pub fn word_after(screen: &str, text: &str) -> String {
     rest.split_whitespace().next().unwrap().trim_end_matches('.').to_owned()
 }
 
-/// Asks for an address as a browser does; what it shows.
+/// Requests an address as a browser does. Returns the page.
 pub fn visit(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (authority, path) = rest.split_once('/').unwrap();
@@ -31,7 +31,7 @@ pub fn visit(url: &str) -> String {
 }
 
 impl Scene {
-    /// A user decides about the device with this code.
+    /// The user allows or denies the device with this code.
     pub fn decides(&self, user_code: &str, name: &str, allow: bool) {
         self.simulator
             .log_in(&json!({"user_code": user_code, "username": name, "allow": allow}))
@@ -45,7 +45,7 @@ impl Scene {
         self.simulator.log_in(&login).unwrap()["location"].as_str().unwrap().to_owned()
     }
 
-    /// Devices need not wait for longer than a second between two polls.
+    /// Sets a poll interval of one second for devices.
     pub fn quick(self) -> Self {
         self.simulator.change_settings(&json!({"device_interval": 1})).unwrap();
         self
@@ -56,7 +56,7 @@ impl Scene {
         serde_json::from_str(&self.read(file)).unwrap()
     }
 
-    /// A user's session that Planet's own tools saved so many seconds ago.
+    /// A user session that Planet's own tools saved this many seconds ago.
     pub fn saved(&self, subject: &str, age: u64) -> Value {
         let session =
             self.simulator.seed_session(&json!({"subject": subject, "age": age})).unwrap();

@@ -708,7 +708,7 @@ class Session:
             url: The URL of the request.
 
         Raises:
-            InvalidArgumentError: This is not a URL, or the API key travels in the URL.
+            InvalidArgumentError: This is not a URL, or the API key is sent in the URL.
             Error: As in ``authorize``.
         """
     async def headers_async(self, url: str) -> dict[str, str]:
@@ -767,7 +767,7 @@ class Session:
         """Decides what follows an API's response: whether to repeat the request, and with what.
 
         A 401 takes the access token out of use, unless its Bearer challenge names an error other
-        than ``invalid_token`` (RFC 6750, 3.1). Any other status stands. Blocks while the token is
+        than ``invalid_token`` (RFC 6750, 3.1). Any other status is final. Blocks while the token is
         refreshed. Other threads run meanwhile, and Ctrl-C works.
 
         Args:
@@ -777,7 +777,7 @@ class Session:
                 joined by commas.
 
         Returns:
-            The authorization to repeat the request with, once. None if the response stands.
+            The authorization to repeat the request with, once. None if the response is final.
 
         Raises:
             InvalidArgumentError: This is not an HTTP status.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Checks everything that any crate logs at the most verbose level, over real sockets, through
 /// success, refusal, retry and redirect.
 #[test]
-fn nothing_logged_holds_a_secret() {
+fn no_log_record_holds_a_secret() {
     let logs = logs();
     let simulator = simulator();
     simulator
@@ -109,7 +109,7 @@ fn errors_about_a_configuration_do_not_quote_it() {
 
 /// The proxy's password is part of its URL, as the message about HTTP 407 asks for.
 #[test]
-fn a_proxys_password_is_not_in_its_debug_form() {
+fn debug_does_not_show_the_password_of_a_proxy() {
     let transport = planetkey::http::ReqwestTransport {
         ca_files: Vec::new(),
         proxy: Some("http://user:SECRET-of-proxy@proxy.example:3128".into()),

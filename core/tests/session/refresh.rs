@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
-fn nothing_is_fetched_before_it_is_needed() {
+fn no_token_is_requested_before_it_is_needed() {
     let bench = bench();
     assert!(bench.session.access_token_cached().unwrap().is_none());
     assert!(bench.session.headers_cached(SENTINEL_HUB).unwrap().is_none());
@@ -36,7 +36,7 @@ fn nothing_is_fetched_before_it_is_needed() {
 
 /// Three quarters of the lifetime, changed by the jitter, and never before half of it.
 #[test]
-fn the_soft_deadline_renews_in_the_background() {
+fn a_token_past_its_soft_deadline_is_refreshed_in_the_background() {
     for (random, soft) in [(0x00, 3060), (0x80, 2699), (0xff, 2340)] {
         let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
         let mut options = options(&fake, &clock);
@@ -51,7 +51,7 @@ fn the_soft_deadline_renews_in_the_background() {
         bench.fake.close();
         bench.advance(1);
         for _ in 0..20 {
-            assert_eq!(bench.token(), "token-1", "whoever has a valid token does not wait");
+            assert_eq!(bench.token(), "token-1", "a caller with a valid token does not wait");
         }
         bench.fake.wait_held(1);
         bench.fake.open();
@@ -61,7 +61,7 @@ fn the_soft_deadline_renews_in_the_background() {
 }
 
 #[test]
-fn the_hard_deadline_is_before_the_expiry_and_ends_the_token() {
+fn the_hard_deadline_is_before_the_expiry() {
     for (life, last, first) in [(3600u64, 3_594_999, 3_595_000), (20, 17_999, 18_000)] {
         let bench = bench();
         bench.fake.always(move |number| match number {
@@ -80,7 +80,7 @@ fn the_hard_deadline_is_before_the_expiry_and_ends_the_token() {
 }
 
 #[test]
-fn a_failure_in_the_background_is_nobodys_error() {
+fn a_failed_background_refresh_is_no_error_of_a_caller() {
     let logs = logs();
     let bench = bench();
     bench.token();
@@ -101,7 +101,7 @@ fn a_failure_in_the_background_is_nobodys_error() {
 /// With a valid token one attempt is made. Without one, requests that do no harm are repeated
 /// within the deadline.
 #[test]
-fn only_who_waits_is_worth_a_retry() {
+fn only_a_refresh_with_a_waiting_caller_is_retried() {
     let bench = bench();
     bench.fake.answers(busy(503, None));
     bench.token();
@@ -116,7 +116,7 @@ fn only_who_waits_is_worth_a_retry() {
 }
 
 #[test]
-fn a_retry_stays_inside_the_deadline() {
+fn a_retry_stays_within_the_deadline() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let options = options(&fake, &clock).with(|it| it.timeout = Some(Duration::from_millis(1000)));
     let session = m2m(&options);
@@ -150,7 +150,7 @@ fn every_timeout_is_checked() {
 }
 
 #[test]
-fn invalidate_renews_once_for_all_who_saw_the_401() {
+fn invalidate_refreshes_once_for_all_callers_with_the_401() {
     let bench = bench();
     bench.token();
     let true_answers = AtomicUsize::new(0);
@@ -174,7 +174,7 @@ fn invalidate_renews_once_for_all_who_saw_the_401() {
 }
 
 #[test]
-fn a_rejected_token_does_not_come_back_when_the_renewal_fails() {
+fn a_rejected_token_stays_out_of_use_if_the_refresh_fails() {
     let bench = bench();
     bench.token();
     assert!(bench.session.invalidate("token-1").unwrap());
@@ -190,7 +190,7 @@ fn a_rejected_token_does_not_come_back_when_the_renewal_fails() {
 /// An explicit refresh retries after a permanent failure, because the user may have fixed the
 /// cause. It does not override a wait that the server asked for.
 #[test]
-fn refresh_overrides_a_permanent_failure_and_no_retry_after() {
+fn refresh_ignores_a_permanent_failure_and_respects_retry_after() {
     let bench = bench();
     bench.fake.answers(oauth_error(401, "invalid_client"));
     bench.session.access_token().unwrap_err();
@@ -205,7 +205,7 @@ fn refresh_overrides_a_permanent_failure_and_no_retry_after() {
         Some(Duration::from_millis(60_000))
     );
     assert_eq!(bench.fake.count(), 3);
-    assert_eq!(bench.token(), "token-1", "the token that there is stays good");
+    assert_eq!(bench.token(), "token-1", "the cached token stays valid");
 }
 
 /// Rule 10. In a process of its own, because other tests own threads.
@@ -215,7 +215,7 @@ fn an_idle_session_owns_no_thread() {
     const CHILD: &str = "PLANETKEY_TEST_IDLE_CHILD";
     if std::env::var_os(CHILD).is_none() {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "session::renewal::an_idle_session_owns_no_thread"])
+            .args(["--exact", "session::refresh::an_idle_session_owns_no_thread"])
             .env(CHILD, "1")
             .output()
             .unwrap();
@@ -259,4 +259,17 @@ fn an_idle_session_owns_no_thread() {
         Status::Timeout
     );
     eventually(|| threads() == 0);
+}
+
+#[test]
+fn a_request_with_a_refresh_token_has_the_full_timeout() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    let session = user(&home.options().with(|it| it.timeout = Some(Duration::from_millis(2000))));
+    ask(&session);
+    assert!(
+        home.fake.seen()[0].timeout >= Duration::from_secs(12),
+        "{:?}",
+        home.fake.seen()[0].timeout
+    );
 }

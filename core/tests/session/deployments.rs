@@ -3,7 +3,9 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::{ApiKeyTransport, Session, Status};
+use serde_json::json;
 use std::sync::Arc;
 
 /// The request as Planet documents it: all parameters in the body, at the documented endpoint,
@@ -55,7 +57,7 @@ fn the_m2m_request_has_exactly_the_documented_form() {
 /// One token works at both domains by their real names. The API key works at the one that accepts
 /// it.
 #[test]
-fn both_domains_accept_what_the_session_says() {
+fn both_domains_accept_the_header() {
     let simulator = simulator();
     let settings = simulator.settings();
     let options = planet_options(&simulator);
@@ -88,7 +90,7 @@ fn both_domains_accept_what_the_session_says() {
 }
 
 #[test]
-fn scopes_and_audience_are_sent_as_asked() {
+fn scopes_and_audience_are_sent_as_given() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let options_of_m2m = options(&fake, &clock).with(|it| {
         it.scopes = Some(vec!["planet".into(), "B-a".into()]);
@@ -141,4 +143,80 @@ fn copernicus_data_space_is_a_preset() {
     for url in [PLANET, SENTINEL_HUB] {
         assert_eq!(session.headers(url).unwrap_err().status(), Status::HostRefused);
     }
+}
+
+#[test]
+fn the_secret_of_another_deployments_client_is_sent_only_there() {
+    let home = Home::new();
+    let file = home.path().join(".planet/cdse/auth_client.json");
+    home.write(
+        &file,
+        &json!({"client_type": "oidc_client_credentials_secret", "client_id": "cdse-id", "client_secret": "CDSE-SECRET",
+        "deployment": "copernicus-data-space"}),
+    );
+    let mut options = home.options();
+    Session::from_profile("cdse", &options)
+        .unwrap()
+        .headers("https://sh.dataspace.copernicus.eu/x")
+        .unwrap();
+    assert!(home.fake.seen()[0].url.contains("copernicus"));
+    std::fs::remove_file(home.path().join(".planet/cdse/token.json")).unwrap();
+    options.runtime.environment = Arc::new(FixedEnvironment::new([
+        (HOME_VARIABLE, home.path().as_os_str().to_owned()),
+        ("PL_AUTH_PROFILE", "cdse".into()),
+    ]));
+    let session = Session::from_defaults(&options).unwrap();
+    let at_own_host = session
+        .headers("https://sh.dataspace.copernicus.eu/x")
+        .map(drop)
+        .map_err(|error| error.to_string());
+    let _ = session.headers(SENTINEL_HUB);
+    let seen = home.fake.seen();
+    assert!(
+        seen.len() < 2 || !seen[1].url.contains("sentinel-hub"),
+        "{at_own_host:?} {} {}",
+        seen[1].url,
+        seen[1].body
+    );
+}
+
+fn other_deployment() -> String {
+    json!({"name": "staging",
+        "authorization_servers": [{"subject": "user", "issuer": "https://login.staging.example/", "token_endpoint": "https://login.staging.example/token"}],
+        "resource_servers": [{"hosts": ["api.staging.example"], "user_token": "yes", "m2m_token": "yes", "api_key": "no"}]}).to_string()
+}
+
+#[test]
+fn tokens_of_planet_are_not_sent_to_another_deployment() {
+    let home = Home::new();
+    let file = home.path().join(".planet/planet-user/token.json");
+    let iss =
+        |exp: u64| jwt(&json!({"iss": "https://login.planet.com/", "iat": NOW - 10, "exp": exp}));
+    home.write(&file, &seeded(&json!({"access_token": iss(NOW + 3600), "_exp": NOW + 3600})));
+    let options = home.options().with(|it| it.deployment = Some(other_deployment()));
+    let session = Session::from_defaults(&options).unwrap();
+    let sent = session
+        .headers("https://api.staging.example/x")
+        .map(|a| a.header_value().unwrap().to_owned())
+        .map_err(|e| e.to_string());
+    // The same for the refresh token.
+    home.write(
+        &file,
+        &seeded(&json!({"access_token": iss(NOW - 1), "_exp": NOW - 1, "_iat": NOW - 3600})),
+    );
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    let _ = Session::from_defaults(&options).unwrap().headers("https://api.staging.example/x");
+    let urls: Vec<_> =
+        home.fake.seen().iter().map(|s| (s.url.clone(), s.field("refresh_token"))).collect();
+    // From here on Planet's own client.
+    home.fake.answers(json_answer(
+        200,
+        &json!({"issuer": "https://login.planet.com/", "token_endpoint": "https://login.planet.com/token"}),
+    ));
+    let own = Session::from_profile("planet-user", &home.options()).unwrap();
+    let after = ask(&own);
+    assert!(
+        sent.is_err() && urls.is_empty() && after.starts_with("access"),
+        "{sent:?} {urls:?} {after}"
+    );
 }

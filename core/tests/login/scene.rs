@@ -15,12 +15,12 @@ pub const V6: &str = "http://[::1]/callback";
 pub const NAME: &str = "http://localhost/callback";
 pub const SCOPES: [&str; 5] = ["planet", "offline_access", "openid", "profile", "email"];
 
-pub struct People {
+pub struct Scene {
     pub simulator: Simulator,
     pub home: TempDir,
 }
 
-impl People {
+impl Scene {
     pub fn new() -> Self {
         let simulator = simulator();
         simulator
@@ -28,7 +28,7 @@ impl People {
             .unwrap();
         // The session's clock skips waits, the server's clock does not.
         simulator.change_settings(&json!({"device_interval": 0})).unwrap();
-        People { simulator, home: tempfile::tempdir().unwrap() }
+        Scene { simulator, home: tempfile::tempdir().unwrap() }
     }
 
     pub fn options(&self) -> Options {
@@ -58,9 +58,9 @@ impl People {
     }
 
     /// Returns the address that the browser is redirected to after this user has logged in.
-    pub fn browse(&self, login: &BrowserLogin, person: Value) -> String {
+    pub fn browse(&self, login: &BrowserLogin, user: Value) -> String {
         let mut wanted = json!({"authorization_url": login.authorization_url()});
-        wanted.as_object_mut().unwrap().extend(person.as_object().unwrap().clone());
+        wanted.as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
         self.simulator.log_in(&wanted).unwrap()["location"].as_str().unwrap().to_owned()
     }
 

@@ -15,7 +15,7 @@ fn query_session(key: &str) -> Session {
 }
 
 #[test]
-fn the_query_form_keeps_everything_else_to_the_byte() {
+fn the_query_form_preserves_every_other_byte() {
     let session = query_session("KEY");
     for (url, signed) in [
         ("https://api.planet.com", "https://api.planet.com?api_key=KEY"),
@@ -56,7 +56,7 @@ fn the_query_form_keeps_everything_else_to_the_byte() {
 }
 
 #[test]
-fn a_key_in_a_url_can_be_taken_out_and_blackened() {
+fn an_api_key_in_a_url_can_be_stripped_and_redacted() {
     for (url, stripped, redacted) in [
         ("https://a/?api_key=K", "https://a/", "https://a/?api_key=REDACTED"),
         (
@@ -81,7 +81,7 @@ fn a_key_in_a_url_can_be_taken_out_and_blackened() {
 }
 
 #[test]
-fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator() {
+fn i9_14b_redact_url_hides_user_information_and_secrets_after_every_separator() {
     for (url, redacted) in [
         ("https://KEY:@host/p", "https://REDACTED@host/p"),
         ("https://user:KEY@host", "https://REDACTED@host"),
@@ -143,7 +143,7 @@ fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator()
 }
 
 #[test]
-fn each_transport_says_what_it_is() {
+fn each_transport_has_its_name() {
     let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)));
     for (transport, name) in [
         (ApiKeyTransport::Basic, "basic"),

@@ -15,12 +15,12 @@ fn names(home: &Home) -> Vec<String> {
 fn only_directories_with_a_client_configuration_are_profiles() {
     let home = Home::new();
     assert_eq!(names(&home), ["planet-user"]);
-    home.profile("one", &machine("1")).write(".planet/sealed/auth_client.sops.json", "{}");
-    home.profile("both", &machine("2")).write(".planet/both/auth_client.sops.json", "{}");
+    home.profile("one", &m2m("1")).write(".planet/sealed/auth_client.sops.json", "{}");
+    home.profile("both", &m2m("2")).write(".planet/both/auth_client.sops.json", "{}");
     home.write(".planet/tokens-only/token.json", "{}")
         .write(".planet/file", "")
-        .profile(".hidden", &machine("h"));
-    home.profile("planet-user", &machine("shadowed")).profile("Upper Case", &machine("u"));
+        .profile(".hidden", &m2m("h"));
+    home.profile("planet-user", &m2m("shadowed")).profile("Upper Case", &m2m("u"));
     std::fs::create_dir_all(home.join(".planet/empty")).unwrap();
     // A damaged profile is listed, and its summary says why it cannot be used.
     home.write(".planet/broken/auth_client.json", "{");
@@ -45,7 +45,7 @@ fn only_directories_with_a_client_configuration_are_profiles() {
 fn f089_ten_thousand_profiles_are_listed_one_by_one() {
     const MANY: usize = 10_000;
     let home = Home::new();
-    home.profile("profile-0", &machine("x"));
+    home.profile("profile-0", &m2m("x"));
     // Links to one directory, because as many real directories would keep the disk busy for half a
     // minute.
     for number in 1..MANY {
@@ -62,9 +62,9 @@ fn f089_ten_thousand_profiles_are_listed_one_by_one() {
 }
 
 #[test]
-fn a_summary_holds_no_secret_and_never_fails_for_what_is_in_the_files() {
+fn a_summary_holds_no_secret_and_reports_bad_files() {
     let home = Home::new();
-    let mut config = machine("the-client");
+    let mut config = m2m("the-client");
     config["auth_server"] = json!("https://as.example/");
     home.profile("machine", &config);
     config["issuer"] = json!("https://issuer.example");
@@ -127,7 +127,7 @@ fn a_summary_holds_no_secret_and_never_fails_for_what_is_in_the_files() {
 }
 
 #[test]
-fn secrets_are_shown_only_when_asked_for() {
+fn secrets_are_shown_only_with_reveal() {
     let home = Home::new();
     let config = json!({
         "client_type": "oidc_client_credentials_secret", "client_id": "id", "_comment": "hello", "_hidden": true,
@@ -174,9 +174,9 @@ fn secrets_are_shown_only_when_asked_for() {
 }
 
 #[test]
-fn a_session_that_cannot_be_read_is_a_problem() {
+fn an_unreadable_session_is_reported_as_a_problem() {
     let home = Home::new();
-    home.profile("mine", &machine("1"))
+    home.profile("mine", &m2m("1"))
         .write(".planet/mine/token.json", r#"{"access_token": "a", "_exp": 4000000000}"#);
     let summary = home.profiles().summary("mine").unwrap();
     assert_eq!(

@@ -162,7 +162,7 @@ impl Dice {
 }
 
 #[test]
-fn bytes_are_those_of_pythons_json() {
+fn the_bytes_equal_those_of_pythons_json() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let documents: Vec<String> = (0..600).map(|_| dice.object(0)).collect();
     let mut python = Command::new("python3")

@@ -1,6 +1,6 @@
 //! A process that is stopped during a refresh: fault 83.
 
-use super::child;
+use super::child_process;
 use crate::common::*;
 use planetkey::{Session, Status};
 use rustix::process::Signal;
@@ -8,9 +8,9 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Starts a process that has begun to refresh, with its request held at the server's gate.
-fn renewing(planet: &Planet) -> Child {
+fn refreshing(planet: &Planet) -> Child {
     planet.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
-    let mut holder = Child::spawn(&mut child::user(planet));
+    let mut holder = Child::spawn(&mut child_process::of_user(planet));
     assert_eq!(holder.hear(), "ready");
     holder.tell("refresh");
     assert!(planet.simulator.wait_held("gate", 1, PATIENCE));
@@ -23,14 +23,14 @@ fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
     // The token is due, so each process that reads it also starts a background refresh.
     let seeded = planet.seed(&json!({"age": 3000}));
     let token = seeded["access_token"].as_str().unwrap();
-    let mut holder = renewing(&planet);
+    let mut holder = refreshing(&planet);
     holder.signal(Signal::STOP);
     let session = Session::from_profile(
         "planet-user",
         &planet.options().with(|it| it.timeout = Some(Duration::from_millis(200))),
     )
     .unwrap();
-    let mut other = Child::spawn(&mut child::user(&planet));
+    let mut other = Child::spawn(&mut child_process::of_user(&planet));
     assert_eq!(other.hear(), "ready");
     for _ in 0..20 {
         assert_eq!(ask(&session), token);
@@ -40,12 +40,12 @@ fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
     holder.signal(Signal::CONT);
     planet.simulator.release("gate");
     assert_eq!(holder.hear(), "refreshed");
-    let renewed = holder.ask("ask");
-    assert_ne!(renewed, token);
+    let refreshed = holder.ask("ask");
+    assert_ne!(refreshed, token);
     // The other process has waited for the same lock in the background, and uses the saved token.
     let started = std::time::Instant::now();
-    while other.ask("ask") != renewed {
-        assert!(started.elapsed() < PATIENCE, "the other never learnt of the renewal");
+    while other.ask("ask") != refreshed {
+        assert!(started.elapsed() < PATIENCE, "the other process did not notice the refresh");
     }
     assert_eq!(planet.requests(), 1);
     planet.assert_alive(&seeded, 1);
@@ -54,10 +54,10 @@ fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
 }
 
 #[test]
-fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
+fn f083_while_the_holder_is_stopped_other_processes_time_out_and_name_it() {
     let planet = Planet::new();
     let seeded = planet.seed_expired();
-    let mut holder = renewing(&planet);
+    let mut holder = refreshing(&planet);
     holder.signal(Signal::STOP);
     let session = Session::from_profile(
         "planet-user",
@@ -68,7 +68,8 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     let named = format!("process {}", holder.id());
     assert!(error.message().contains(&named), "{error}");
-    let mut other = Child::spawn(&mut child::hasty(child::user(&planet), 50));
+    let mut other =
+        Child::spawn(&mut child_process::impatient(child_process::of_user(&planet), 50));
     assert_eq!(other.hear(), "ready");
     let answer = other.ask("ask");
     assert!(answer.starts_with("TIMEOUT") && answer.contains(&named), "{answer}");
@@ -81,12 +82,12 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     holder.signal(Signal::CONT);
     planet.simulator.release("gate");
     assert_eq!(holder.hear(), "refreshed");
-    let renewed = holder.ask("ask");
-    assert_eq!(ask(&planet.session()), renewed);
+    let refreshed = holder.ask("ask");
+    assert_eq!(ask(&planet.session()), refreshed);
     // A session that failed reads the file again after a second of its own clock, which does not
     // advance here. So a new session reads it.
     let later = Session::from_profile("planet-user", &planet.options()).unwrap();
-    assert_eq!(ask(&later), renewed);
+    assert_eq!(ask(&later), refreshed);
     assert_eq!(planet.requests(), 1);
     planet.assert_alive(&seeded, 1);
     holder.end();
@@ -95,10 +96,10 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
 
 /// Sessions that failed recover by themselves when the holder of the lock has continued.
 #[test]
-fn f083_whoever_was_turned_away_is_served_afterwards() {
+fn f083_a_process_that_timed_out_is_served_afterwards() {
     let planet = Planet::new();
     planet.seed_expired();
-    let mut holder = renewing(&planet);
+    let mut holder = refreshing(&planet);
     holder.signal(Signal::STOP);
     let (clock, mut options) =
         (std::sync::Arc::new(planetkey::clock::ManualClock::new(now())), planet.options());
@@ -114,7 +115,7 @@ fn f083_whoever_was_turned_away_is_served_afterwards() {
     assert_eq!(
         ask_patiently(&session),
         holder.ask("ask"),
-        "by one look at the file, although the next renewal would have to wait"
+        "by one read of the file, although the next refresh would have to wait"
     );
     assert_eq!(planet.requests(), 1);
     holder.end();

@@ -46,7 +46,7 @@ fn f001_a_server_error_is_retried_once() {
 }
 
 #[test]
-fn f002_retry_after_is_waited_for_inside_the_deadline_only() {
+fn f002_a_call_waits_for_retry_after_only_within_its_deadline() {
     let simulator = simulator();
     let step = json!([{"status": 503, "headers": {"Retry-After": "2"}}]);
     simulator.script("m2m.token", &step).unwrap();
@@ -66,7 +66,7 @@ fn f002_retry_after_is_waited_for_inside_the_deadline_only() {
     assert_eq!(
         clock.now().monotonic,
         before,
-        "nobody slept for an answer that could not come in time"
+        "no call waits for a response that cannot arrive in time"
     );
     assert_eq!(simulator.count("m2m.token").unwrap(), 3);
 }
@@ -77,7 +77,7 @@ fn i10_10_a_retry_after_of_days_is_one_hour_in_every_error() {
     for asked in ["31622400", "86400", "3601"] {
         let home = Home::new();
         home.fake.answers(busy(429, Some(asked)));
-        for session in [home.machine(), home.machine()] {
+        for session in [home.m2m(), home.m2m()] {
             for _ in 0..2 {
                 let error = session.access_token().unwrap_err();
                 assert_eq!(
@@ -89,12 +89,12 @@ fn i10_10_a_retry_after_of_days_is_one_hour_in_every_error() {
         }
         assert_eq!(home.fake.count(), 1, "{asked}");
         home.advance(3600);
-        assert_eq!(ask(&home.machine()), "access-1", "{asked}");
+        assert_eq!(ask(&home.m2m()), "access-1", "{asked}");
     }
 }
 
 #[test]
-fn f003_a_long_retry_after_is_told_and_not_slept() {
+fn f003_a_long_retry_after_is_returned_without_a_wait() {
     let bench = bench();
     bench.fake.answers(busy(503, Some("86400")));
     for _ in 0..20 {
@@ -123,7 +123,7 @@ fn f003_a_long_retry_after_is_told_and_not_slept() {
 }
 
 #[test]
-fn f004_retry_after_as_date_in_the_past_or_garbage() {
+fn f004_retry_after_may_be_a_date_in_the_past_or_invalid() {
     assert_eq!(retry_after::parse("120", NOW), Some(Duration::from_secs(120)));
     assert_eq!(retry_after::parse(" 7 ", NOW), Some(Duration::from_secs(7)));
     let date = |seconds: u64| {
@@ -154,7 +154,7 @@ fn f004_retry_after_as_date_in_the_past_or_garbage() {
 }
 
 #[test]
-fn f005_429_without_retry_after_backs_off_from_a_second_on() {
+fn f005_429_without_retry_after_backs_off_from_one_second() {
     for random in [0x00, 0x80, 0xff] {
         let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
         let times = Arc::new(Mutex::new(Vec::new()));
@@ -177,7 +177,7 @@ fn f005_429_without_retry_after_backs_off_from_a_second_on() {
 }
 
 #[test]
-fn f006_429_while_a_token_is_valid_costs_nobody_anything() {
+fn f006_429_while_a_token_is_valid_delays_no_caller() {
     let bench = bench();
     assert_eq!(bench.token(), "token-1");
     bench.advance(3000);

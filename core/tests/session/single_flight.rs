@@ -5,7 +5,7 @@ use crate::common::*;
 use planetkey::{Error, Session, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn all_at_once(bench: &Bench) -> Vec<Result<String, Error>> {
 }
 
 #[test]
-fn f091_thirty_two_threads_at_expiry_make_one_request() {
+fn f091_thirty_two_threads_at_expiry_send_one_request() {
     let bench = bench();
     for wanted in ["token-1", "token-2", "token-3"] {
         let tokens: Vec<String> = all_at_once(&bench).into_iter().map(Result::unwrap).collect();
@@ -52,7 +52,7 @@ fn f091_thirty_two_threads_at_expiry_make_one_request() {
 /// Between the soft deadline and the expiry no thread waits for another. Nevertheless a token that
 /// was just refreshed is not refreshed again.
 #[test]
-fn threads_at_the_soft_deadline_make_one_request() {
+fn threads_at_the_soft_deadline_send_one_request() {
     let bench = bench();
     bench.token();
     for round in 2..=300 {
@@ -70,7 +70,7 @@ fn threads_at_the_soft_deadline_make_one_request() {
 
 /// A caller with a longer deadline than the session's gets a refresh with that longer deadline.
 #[test]
-fn a_longer_deadline_reaches_the_wire() {
+fn a_longer_deadline_is_that_of_the_request() {
     let bench = bench();
     bench.session.with_timeout(std::time::Duration::from_millis(120_000)).access_token().unwrap();
     assert_eq!(bench.fake.seen()[0].timeout, std::time::Duration::from_secs(120));
@@ -79,7 +79,7 @@ fn a_longer_deadline_reaches_the_wire() {
     assert_eq!(
         bench.fake.seen()[1].timeout,
         std::time::Duration::from_secs(30),
-        "a shorter one ends the call, not the renewal"
+        "a shorter one ends the call, not the refresh"
     );
 }
 
@@ -126,7 +126,7 @@ fn f092_each_failure_waits_longer_than_the_one_before() {
 }
 
 #[test]
-fn f096_a_panic_of_the_renewal_is_internal_for_all_and_the_session_lives() {
+fn f096_a_panic_in_a_refresh_is_internal_for_all_callers_and_the_session_works() {
     let bench = bench();
     bench.fake.then(|| panic!("a bug in the transport, on purpose"));
     for result in all_at_once(&bench) {
@@ -159,7 +159,7 @@ fn cancellable(session: &Session) -> (Session, Arc<AtomicBool>, Arc<AtomicBool>)
 }
 
 #[test]
-fn f097_the_first_caller_leaves_and_the_others_get_the_token() {
+fn f097_the_first_caller_times_out_and_the_others_get_the_token() {
     let bench = bench();
     bench.fake.close();
     let (leader, leader_waits, leave) = cancellable(&bench.session);
@@ -180,7 +180,7 @@ fn f097_the_first_caller_leaves_and_the_others_get_the_token() {
 }
 
 #[test]
-fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
+fn f098_a_caller_with_a_shorter_deadline_times_out_and_the_refresh_continues() {
     let bench = bench();
     bench.fake.close();
     thread::scope(|scope| {
@@ -206,7 +206,7 @@ fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
 
 /// A callback during a wait may use the session: the interrupt here, a logger by the same rule.
 #[test]
-fn f099_a_callback_may_call_back() {
+fn f099_a_callback_may_call_the_session() {
     let bench = bench();
     bench.fake.close();
     let inner = bench.session.clone();
@@ -222,10 +222,10 @@ fn f099_a_callback_may_call_back() {
 }
 
 #[test]
-fn the_interrupt_is_asked_only_while_waiting() {
+fn the_interrupt_callback_is_called_only_while_waiting() {
     let bench = bench();
     bench.token();
-    let session = bench.session.with_interrupt(Arc::new(|| panic!("nobody waits here")));
+    let session = bench.session.with_interrupt(Arc::new(|| panic!("no call waits here")));
     assert_eq!(&*session.access_token().unwrap(), "token-1");
     session.headers(SENTINEL_HUB).unwrap();
     session.authorize(PLANET).unwrap();
@@ -233,7 +233,7 @@ fn the_interrupt_is_asked_only_while_waiting() {
 }
 
 #[test]
-fn a_cancelled_call_leaves_its_request_to_the_next() {
+fn the_request_of_a_cancelled_call_serves_the_next_call() {
     let bench = bench();
     bench.fake.close();
     let session = bench.session.with_interrupt(Arc::new(|| true));
@@ -245,7 +245,7 @@ fn a_cancelled_call_leaves_its_request_to_the_next() {
 }
 
 #[test]
-fn refreshes_at_the_same_time_share_one_request() {
+fn concurrent_refreshes_share_one_request() {
     let bench = bench();
     bench.token();
     bench.fake.close();
@@ -268,7 +268,7 @@ fn refreshes_at_the_same_time_share_one_request() {
 }
 
 #[test]
-fn clones_are_one_session_and_two_sessions_are_two() {
+fn clones_share_a_refresh_and_separate_sessions_do_not() {
     let bench = bench();
     let copy = bench.session.clone();
     assert_eq!(bench.token(), "token-1");
@@ -284,4 +284,26 @@ fn clones_are_one_session_and_two_sessions_are_two() {
         (bench.token().as_str(), bench.session.access_token().unwrap().generation()),
         ("newer", 2)
     );
+}
+
+#[test]
+fn threads_that_start_together_with_a_valid_token_make_no_request() {
+    let mut spurious = 0;
+    for _ in 0..200 {
+        let home = Home::new();
+        home.seed(&json!({}));
+        let session = home.user();
+        let barrier = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    ask(&session);
+                });
+            }
+        });
+        eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
+        spurious += usize::from(home.fake.count() > 0);
+    }
+    assert_eq!(spurious, 0, "of 200 rounds");
 }

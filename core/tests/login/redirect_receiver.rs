@@ -1,6 +1,6 @@
 //! The loopback receiver (RFC 8252 7.3, 8.3).
 
-use super::people::*;
+use super::scene::*;
 use planetkey::Status;
 use planetkey::login::LoginOptions;
 use serde_json::json;
@@ -10,23 +10,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
-fn a018_no_page_is_shown_inside_the_program() {
-    let people = People::new();
-    let login = start(&people.desktop());
+fn a018_the_system_browser_is_used() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
     // A login only produces an address for the user's own browser, and sends no authorization
     // request itself.
-    assert!(login.authorization_url().starts_with(&people.simulator.user_authorization_endpoint()));
-    let requests = people.simulator.all_requests();
+    assert!(login.authorization_url().starts_with(&scene.simulator.user_authorization_endpoint()));
+    let requests = scene.simulator.all_requests();
     assert!(requests.iter().all(|request| request["target"] == "user.metadata"), "{requests:?}");
 }
 
 #[test]
-fn a027_state_protects_also_where_a_server_does_not_announce_pkce() {
-    let people = People::new();
+fn a027_a_state_is_sent_also_if_the_server_does_not_announce_pkce() {
+    let scene = Scene::new();
     let step = json!({"steps": [{"metadata_response": {"remove": ["code_challenge_methods_supported"]}}], "repeat": true});
-    people.simulator.script("user.metadata", &step).unwrap();
-    let login = start(&people.desktop());
-    let location = people.browse(&login, json!({}));
+    scene.simulator.script("user.metadata", &step).unwrap();
+    let login = start(&scene.desktop());
+    let location = scene.browse(&login, json!({}));
     let (port, forged) = get(&location.replace("state=", "state=x"));
     assert_eq!(status(&exchange(&login, port, &forged)), 400);
     assert!(is_pending(&login));
@@ -36,52 +36,52 @@ fn a027_state_protects_also_where_a_server_does_not_announce_pkce() {
 }
 
 #[test]
-fn a029_offline_access_is_asked_for_only_if_it_is_wanted() {
-    let people = People::new();
+fn a029_offline_access_is_requested_only_if_configured() {
+    let scene = Scene::new();
     let asked = |session: &planetkey::Session| {
         let url = url::Url::parse(start(session).authorization_url()).unwrap();
         url.query_pairs().find(|(name, _)| name == "scope").unwrap().1.into_owned()
     };
-    assert_eq!(asked(&people.desktop_with(&json!({"scopes": ["planet"]}))), "planet");
+    assert_eq!(asked(&scene.desktop_with(&json!({"scopes": ["planet"]}))), "planet");
     assert_eq!(
-        asked(&people.desktop_with(&json!({"scopes": ["planet", "offline_access"]}))),
+        asked(&scene.desktop_with(&json!({"scopes": ["planet", "offline_access"]}))),
         "planet offline_access"
     );
 }
 
 #[test]
-fn a031_the_browser_returns_to_a_loopback_literal() {
-    let people = People::new();
-    assert!(start(&people.desktop()).redirect_uri().starts_with("http://127.0.0.1:"));
+fn a031_the_redirect_uri_is_a_loopback_literal() {
+    let scene = Scene::new();
+    assert!(start(&scene.desktop()).redirect_uri().starts_with("http://127.0.0.1:"));
     assert!(
-        start(&people.desktop_with(&json!({"redirect_uri": V6})))
+        start(&scene.desktop_with(&json!({"redirect_uri": V6})))
             .redirect_uri()
             .starts_with("http://[::1]:")
     );
-    let elsewhere = people.desktop_with(&json!({"redirect_uri": "https://app.example/callback"}));
+    let elsewhere = scene.desktop_with(&json!({"redirect_uri": "https://app.example/callback"}));
     let refusal = elsewhere.start_browser_login(&LoginOptions::default()).unwrap_err();
     assert_eq!(refusal.status(), Status::Unsupported, "{refusal}");
     assert!(refusal.message().contains("pasting"), "{refusal}");
 }
 
 #[test]
-fn a032_the_port_is_free_unless_it_is_registered() {
-    let people = People::new();
-    let (first, second) = (start(&people.desktop()), start(&people.desktop()));
+fn a032_the_port_is_ephemeral_unless_registered() {
+    let scene = Scene::new();
+    let (first, second) = (start(&scene.desktop()), start(&scene.desktop()));
     assert_ne!(port(&first), port(&second));
-    let zero = start(&people.desktop_with(&json!({"redirect_uri": "http://127.0.0.1:0/callback"})));
+    let zero = start(&scene.desktop_with(&json!({"redirect_uri": "http://127.0.0.1:0/callback"})));
     assert_ne!(port(&zero), 0);
     let fixed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let registered = format!("http://127.0.0.1:{fixed}/callback");
-    let login = start(&people.desktop_with(&json!({"redirect_uri": registered})));
+    let login = start(&scene.desktop_with(&json!({"redirect_uri": registered})));
     assert_eq!(login.redirect_uri(), registered);
 }
 
 #[test]
-fn a033_only_the_loopback_interface_is_listened_on() {
-    let people = People::new();
+fn a033_the_receiver_listens_on_loopback_only() {
+    let scene = Scene::new();
     for redirect_uri in [V4, NAME] {
-        let login = start(&people.desktop_with(&json!({"redirect_uri": redirect_uri})));
+        let login = start(&scene.desktop_with(&json!({"redirect_uri": redirect_uri})));
         let port = port(&login);
         // Another loopback address is not served: 127.0.0.2 would be if the receiver listened on
         // all addresses.
@@ -90,9 +90,9 @@ fn a033_only_the_loopback_interface_is_listened_on() {
 }
 
 #[test]
-fn a034_localhost_is_both_address_families_on_one_port() {
-    let people = People::new();
-    let login = start(&people.desktop_with(&json!({"redirect_uri": NAME})));
+fn a034_localhost_listens_on_both_address_families() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop_with(&json!({"redirect_uri": NAME})));
     assert!(login.redirect_uri().starts_with("http://localhost:"));
     let port = port(&login);
     for host in ["127.0.0.1", "::1"] {
@@ -110,10 +110,10 @@ fn a034_localhost_is_both_address_families_on_one_port() {
 }
 
 #[test]
-fn f128_a_callback_over_the_other_address_family_arrives() {
-    let people = People::new();
-    let login = start(&people.desktop_with(&json!({"redirect_uri": NAME})));
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn f128_a_redirect_over_the_other_address_family_arrives() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop_with(&json!({"redirect_uri": NAME})));
+    let (port, request) = get(&scene.browse(&login, json!({})));
     let host = if TcpListener::bind(("::1", 0)).is_ok() { "::1" } else { "127.0.0.1" };
     let mut stream = TcpStream::connect((host, port)).unwrap();
     std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
@@ -121,19 +121,19 @@ fn f128_a_callback_over_the_other_address_family_arrives() {
 }
 
 #[test]
-fn a035_the_sockets_close_with_the_answer() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn a035_the_sockets_close_after_the_response() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     assert_eq!(status(&exchange(&login, port, &request)), 200);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
 #[test]
-fn a036_only_a_get_of_the_exact_path_counts() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let location = people.browse(&login, json!({}));
+fn a036_only_a_get_of_the_exact_path_is_the_redirect() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let location = scene.browse(&login, json!({}));
     let (port, request) = get(&location);
     for (changed, expected) in [
         (request.replacen("GET /callback", "GET /callback/", 1), 404),
@@ -148,16 +148,16 @@ fn a036_only_a_get_of_the_exact_path_counts() {
         assert_eq!(status(&exchange(&login, port, &changed)), expected, "{changed}");
         assert!(is_pending(&login), "{changed}");
     }
-    assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 0);
     assert_eq!(status(&exchange(&login, port, &request)), 200);
 }
 
 /// RFC 9112 3.2.2: a server accepts the absolute form, which a local proxy sends.
 #[test]
-fn i10_17_a_return_in_absolute_form_is_taken() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn i10_17_a_redirect_in_absolute_form_is_accepted() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     for (place, expected) in
         [("http://evil.example", 400), ("http://127.0.0.1", 400), ("http://localhost:1", 400)]
     {
@@ -178,10 +178,10 @@ fn i10_17_a_return_in_absolute_form_is_taken() {
 }
 
 #[test]
-fn f124_icons_preflights_and_scanners_change_nothing() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn f124_other_requests_to_the_port_change_nothing() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     // Connections that a browser opens in advance, without a request.
     let silent: Vec<TcpStream> =
         (0..40).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
@@ -207,9 +207,9 @@ fn f124_icons_preflights_and_scanners_change_nothing() {
 }
 
 #[test]
-fn a037_a_wrong_state_is_refused_and_the_wait_goes_on() {
-    let people = People::new();
-    let login = start(&people.desktop());
+fn a037_a_wrong_state_is_refused_and_the_login_continues() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
     let port = port(&login);
     for query in
         ["", "?code=c", "?code=c&state=", "?code=c&state=guess", "?state=guess&state=guess&code=c"]
@@ -221,9 +221,9 @@ fn a037_a_wrong_state_is_refused_and_the_wait_goes_on() {
 }
 
 #[test]
-fn a038_an_error_without_the_state_does_not_end_the_attempt() {
-    let people = People::new();
-    let login = start(&people.desktop());
+fn a038_an_error_without_the_state_does_not_end_the_login() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
     let port = port(&login);
     for query in ["error=access_denied", "error=access_denied&state=guess"] {
         let request = format!("GET /callback?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
@@ -233,10 +233,10 @@ fn a038_an_error_without_the_state_does_not_end_the_attempt() {
 }
 
 #[test]
-fn f125_a_page_that_hits_the_port_with_a_forged_answer_is_ignored() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let location = people.browse(&login, json!({}));
+fn f125_a_forged_response_from_a_web_page_is_ignored() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let location = scene.browse(&login, json!({}));
     let (port, request) = get(&location);
     for forged in [
         "code=attackers&state=1",
@@ -251,27 +251,27 @@ fn f125_a_page_that_hits_the_port_with_a_forged_answer_is_ignored() {
         assert!(!answer.contains("call me") && !answer.contains("evil"), "{answer}");
     }
     assert_eq!(status(&exchange(&login, port, &request)), 200);
-    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
 }
 
 #[test]
-fn a039_what_comes_twice_makes_the_answer_invalid() {
+fn a039_a_duplicate_parameter_makes_the_response_invalid() {
     for parameter in ["code", "iss"] {
-        let people = People::new();
-        let login = start(&people.desktop());
-        let location = people.browse(&login, json!({}));
+        let scene = Scene::new();
+        let login = start(&scene.desktop());
+        let location = scene.browse(&login, json!({}));
         let (port, request) = get(&format!("{location}&{parameter}=again"));
         assert_eq!(status(&exchange(&login, port, &request)), 200);
         assert_eq!(login.poll().unwrap_err().status(), Status::Protocol, "{parameter}");
-        assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+        assert_eq!(scene.simulator.count("user.token").unwrap(), 0);
     }
 }
 
 #[test]
-fn a040_another_name_for_this_machine_is_refused() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn a040_another_host_name_is_refused() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     let own = format!("Host: 127.0.0.1:{port}\r\n");
     for host in [
         format!("Host: evil.example:{port}\r\n"),
@@ -288,10 +288,10 @@ fn a040_another_name_for_this_machine_is_refused() {
 }
 
 #[test]
-fn a041_the_page_repeats_nothing_and_needs_no_network() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let location = people.browse(&login, json!({}));
+fn a041_the_page_repeats_nothing_and_loads_nothing() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let location = scene.browse(&login, json!({}));
     let (port, request) = get(&format!("{location}&note=%3Cscript%3Ealert(1)%3C/script%3E"));
     let answer = exchange(&login, port, &request);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -309,16 +309,16 @@ fn a041_the_page_repeats_nothing_and_needs_no_network() {
 
     let own = LoginOptions::default()
         .with(|it| it.page = Some("<p>Welcome back to the atlas".to_owned()));
-    let login = people.desktop().start_browser_login(&own).unwrap();
-    let (port, request) = get(&people.browse(&login, json!({})));
+    let login = scene.desktop().start_browser_login(&own).unwrap();
+    let (port, request) = get(&scene.browse(&login, json!({})));
     assert!(exchange(&login, port, &request).ends_with("<p>Welcome back to the atlas"));
 }
 
 #[test]
-fn a042_an_answer_is_taken_only_where_its_attempt_listens() {
-    let people = People::new();
-    let (mine, other) = (start(&people.desktop()), start(&people.desktop()));
-    let location = people.browse(&mine, json!({}));
+fn a042_a_response_counts_only_at_the_receiver_of_its_login() {
+    let scene = Scene::new();
+    let (mine, other) = (start(&scene.desktop()), start(&scene.desktop()));
+    let location = scene.browse(&mine, json!({}));
     let (own_port, request) = get(&location);
     let other_port = port(&other);
     let misled =
@@ -329,11 +329,11 @@ fn a042_an_answer_is_taken_only_where_its_attempt_listens() {
 }
 
 #[test]
-fn a043_the_wait_is_bounded_and_can_be_cancelled_and_leaves_no_socket() {
-    let people = People::new();
+fn a043_a_login_has_a_deadline_can_be_cancelled_and_closes_its_sockets() {
+    let scene = Scene::new();
     let late = LoginOptions::default().with(|it| it.timeout = Some(Duration::from_millis(1)));
-    let session = people.desktop_with(&json!({}));
-    let mut options = people.options();
+    let session = scene.desktop_with(&json!({}));
+    let mut options = scene.options();
     let (runtime, clock) = crate::common::real_network();
     options.runtime = runtime;
     let config = json!({"client_type": "oidc_auth_code", "client_id": "desktop"}).to_string();
@@ -347,7 +347,7 @@ fn a043_the_wait_is_bounded_and_can_be_cancelled_and_leaves_no_socket() {
     assert_eq!(
         login.wait(Some(1)).unwrap_err().status(),
         Status::Timeout,
-        "the caller's own time, and the login goes on"
+        "the timeout of the caller, and the login continues"
     );
     assert!(is_pending(&login));
     login.cancel();
@@ -373,9 +373,9 @@ fn a043_the_wait_is_bounded_and_can_be_cancelled_and_leaves_no_socket() {
 }
 
 #[test]
-fn f122_a_closed_tab_ends_by_cancel_and_the_port_is_free() {
-    let people = People::new();
-    let login = start(&people.desktop());
+fn f122_after_a_cancelled_login_the_port_is_free() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
     let port = port(&login);
     drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
     assert!(is_pending(&login));
@@ -384,12 +384,12 @@ fn f122_a_closed_tab_ends_by_cancel_and_the_port_is_free() {
 }
 
 #[test]
-fn f127_a_registered_port_that_is_taken_is_a_clear_error() {
-    let people = People::new();
+fn f127_a_registered_port_in_use_is_unavailable() {
+    let scene = Scene::new();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let session =
-        people.desktop_with(&json!({"redirect_uri": format!("http://127.0.0.1:{port}/callback")}));
+        scene.desktop_with(&json!({"redirect_uri": format!("http://127.0.0.1:{port}/callback")}));
     let error = session.start_browser_login(&LoginOptions::default()).unwrap_err();
     assert_eq!(error.status(), Status::Unavailable);
     assert!(error.message().contains(&format!("port {port}")), "{error}");

@@ -37,7 +37,7 @@ fn value(before: &str, after: &str) -> String {
 }
 
 #[test]
-fn i10_18_a_variable_is_named_with_what_was_found() {
+fn i10_18_the_error_names_the_variable_and_the_problem() {
     let pairs =
         [("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"), ("SH_CLIENT_ID", "SH_CLIENT_SECRET")];
     for (before, after, found) in FLAWS {
@@ -74,7 +74,7 @@ fn i10_18_a_variable_is_named_with_what_was_found() {
 }
 
 #[test]
-fn i10_18_an_argument_is_named_with_what_was_found() {
+fn i10_18_the_error_names_the_argument_and_the_problem() {
     let fake = Fake::new();
     let options = with_variables::<&str>(&fake, []);
     for (before, after, found) in FLAWS {
@@ -106,7 +106,7 @@ fn i10_18_an_argument_is_named_with_what_was_found() {
 }
 
 #[test]
-fn i10_18_a_file_is_named_with_what_was_found() {
+fn i10_18_the_error_names_the_file_and_the_problem() {
     let home = tempfile::tempdir().unwrap();
     let options = || with_variables(&Fake::new(), [(HOME_VARIABLE, home.path().to_str().unwrap())]);
     let write = |path: &str, text: &str| {
@@ -115,7 +115,7 @@ fn i10_18_a_file_is_named_with_what_was_found() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let machine = json!({"client_type": "oidc_client_credentials_secret", "client_id": "id", "client_secret": "s",
+    let m2m = json!({"client_type": "oidc_client_credentials_secret", "client_id": "id", "client_secret": "s",
         "auth_server": "https://as.example/", "scopes": ["a"], "audiences": ["b"], "extra": {"more": "c"}});
     for (before, after, found) in FLAWS {
         let bad = value(before, after);
@@ -127,7 +127,7 @@ fn i10_18_a_file_is_named_with_what_was_found() {
             ("audiences", json!([bad])),
             ("more", json!({"more": bad})),
         ] {
-            let mut config = machine.clone();
+            let mut config = m2m.clone();
             config[if member == "more" { "extra" } else { member }] = changed;
             let path = write(".planet/machine/auth_client.json", &config.to_string());
             let error = Session::from_profile("machine", &options()).map(drop).unwrap_err();
@@ -181,7 +181,7 @@ fn i10_18_a_file_is_named_with_what_was_found() {
 }
 
 #[test]
-fn what_a_secret_may_hold_is_sent_as_it_is() {
+fn a_valid_secret_is_sent_unchanged() {
     for secret in ["a\"b'c", "\"abc", "abc'", "a b", " abc ", "pässwört", "=&+%?#\\`"] {
         let fake = Fake::new();
         let options =
@@ -197,7 +197,7 @@ fn what_a_secret_may_hold_is_sent_as_it_is() {
 
 /// A lifetime that is not a number does not count as ten years.
 #[test]
-fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kept() {
+fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_saved() {
     for unusable in
         [json!("Infinity"), json!("inf"), json!("1e999"), json!("NaN"), json!("-inf"), json!(-1)]
     {
@@ -210,7 +210,7 @@ fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kep
         home.fake.answers(token(
             &json!({"access_token": "a", "refresh_token": "rotated", "expires_in": unusable}),
         ));
-        let session = home.person();
+        let session = home.user();
         let _ = session.access_token();
         assert_eq!(home.refresh_token(), "rotated", "{unusable}");
         home.advance(31);
@@ -220,7 +220,7 @@ fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kep
     // The same for the lifetime in a file that another program saved.
     let home = Home::new();
     home.seed(&json!({"_iat": null, "_exp": null, "expires_in": "Infinity"}));
-    let expires_at = home.person().access_token_cached().unwrap().unwrap().expires_at().unwrap();
+    let expires_at = home.user().access_token_cached().unwrap().unwrap().expires_at().unwrap();
     assert_eq!(expires_at, i64::try_from(NOW + 300).unwrap());
 }
 

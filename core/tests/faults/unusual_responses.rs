@@ -68,7 +68,7 @@ fn error(response: Response) -> Error {
 }
 
 #[test]
-fn i10_03_no_coding_is_asked_for() {
+fn i10_03_requests_accept_only_the_identity_coding() {
     let planet = Planet::new();
     planet.seed(&json!({"age": 3600, "scope": "planet openid offline_access"}));
     let session = planet.session();
@@ -98,7 +98,7 @@ fn i10_03_a_compressed_rotation_is_saved() {
 }
 
 #[test]
-fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
+fn i10_03_unusual_headers_and_statuses_lose_no_rotation() {
     for label in [
         json!("text/plain"),
         json!("text/html; charset=utf-8"),
@@ -123,7 +123,7 @@ fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
 
 /// All documents of a server are read in the same way.
 #[test]
-fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
+fn i10_03_json_is_read_with_any_content_type_and_a_byte_order_mark() {
     let labels =
         ["text/plain", "text/html", "application/octet-stream", "application/jwk-set+json"];
     for (label, mark) in labels.into_iter().flat_map(|label| [(label, ""), (label, "\u{feff}")]) {
@@ -159,7 +159,7 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
         home.fake.answers(answer(200, label, format!("{mark}{}", token_document())));
         assert_eq!(
-            (ask(&home.person()).as_str(), home.refresh_token().as_str()),
+            (ask(&home.user()).as_str(), home.refresh_token().as_str()),
             ("labelled", "next"),
             "{label} {mark:?}"
         );
@@ -169,7 +169,7 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
             format!("{mark}{}", json!({"error": "invalid_grant"})),
         ));
         assert_eq!(
-            home.person().refresh().unwrap_err().reason(),
+            home.user().refresh().unwrap_err().reason(),
             Some(Reason::Revoked),
             "{label} {mark:?}"
         );
@@ -187,7 +187,7 @@ fn token_document() -> Value {
 }
 
 #[test]
-fn i10_03_what_cannot_be_decoded_is_named() {
+fn i10_03_the_error_names_an_unsupported_coding() {
     let gzip = encoded("gzip", token_document().to_string().as_bytes());
     let mut damaged = gzip.clone();
     let crc = damaged.len() - 8;
@@ -276,7 +276,7 @@ fn i10_03_a_decompression_bomb_is_too_large() {
 /// The refresh token has been used. At a server that detects reuse, sending it again at once would
 /// revoke the session.
 #[test]
-fn i10_03_an_unusable_response_is_not_followed_by_the_same_refresh_token() {
+fn i10_03_after_an_unusable_response_the_refresh_token_is_not_sent_again() {
     for step in [
         json!({"content_coding": "gzip", "headers": {"Content-Encoding": "br"}}),
         json!({"token_response": {"set": {"token_type": "mac"}, "remove": ["refresh_token"]}}),
@@ -298,7 +298,7 @@ fn i10_03_an_unusable_response_is_not_followed_by_the_same_refresh_token() {
 }
 
 #[test]
-fn i10_03_after_an_unusable_response_newer_tokens_of_another_program_count() {
+fn i10_03_after_an_unusable_response_newer_tokens_are_adopted() {
     for (late, members, sent) in [
         (false, json!({"access_token": "other", "refresh_token": "next"}), 1),
         (true, json!({"access_token": "other", "refresh_token": "next"}), 1),
@@ -321,7 +321,7 @@ fn i10_03_after_an_unusable_response_newer_tokens_of_another_program_count() {
                 Ok(answer(200, "text/html", "<html>"))
             });
         }
-        let token = ask(&person(&options));
+        let token = ask(&user(&options));
         assert_eq!(token, if sent == 1 { "other" } else { "access-1" }, "{late} {members}");
         assert_eq!(home.sent(), [SEEDED_REFRESH, "next"][..sent]);
     }
@@ -333,10 +333,10 @@ fn i10_03_after_an_unusable_response_the_next_attempt_backs_off() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     home.fake.always(|_| Ok(answer(200, "text/html", "<html>")));
-    let session = home.person();
+    let session = home.user();
     for _ in 0..10 {
         assert_eq!(session.access_token().unwrap_err().status(), Status::Protocol);
-        assert_eq!(home.person().access_token().unwrap_err().status(), Status::Protocol);
+        assert_eq!(home.user().access_token().unwrap_err().status(), Status::Protocol);
     }
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, SEEDED_REFRESH));
     home.fake.always(|number| Ok(token(&rotated(number))));
@@ -363,7 +363,7 @@ fn i10_11_malformed_header_lines_lose_no_rotation() {
 }
 
 #[test]
-fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
+fn i10_11_a_whole_json_object_counts_without_the_end_of_the_body() {
     for fault in ["no_last_chunk", "no_last_line", "truncate"] {
         is_read(&json!({ "fault": fault }));
         is_read(&json!({"fault": fault, "content_coding": "gzip"}));
@@ -391,7 +391,7 @@ fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
 /// A response that breaks off within its content is lost, in whatever way it ends. The file is read
 /// again and the request repeated as before.
 #[test]
-fn i10_11_half_an_object_is_no_response() {
+fn i10_11_a_truncated_object_is_no_response() {
     for step in [json!({"fault": "cut"}), json!({"fault": "cut", "content_coding": "gzip"})] {
         let (planet, _, outcome) = rotate(&step);
         assert_eq!(outcome.unwrap_err().reason(), Some(Reason::Revoked), "{step}");

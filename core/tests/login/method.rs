@@ -1,6 +1,6 @@
 //! How a login chooses its method: browser, device code or pasted address.
 
-use super::people::*;
+use super::scene::*;
 use planetkey::login::{BrowserOpener, LoginOptions, Method};
 use planetkey::{Prompt, PromptKind, Reason, Session, Status};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 /// A browser whose user logs in at once.
 struct Browser {
-    people: Arc<People>,
+    scene: Arc<Scene>,
     can_open: bool,
     works: bool,
     opened: Mutex<Vec<String>>,
@@ -22,11 +22,8 @@ impl BrowserOpener for Browser {
     fn open(&self, url: &str) -> bool {
         self.opened.lock().unwrap().push(url.to_owned());
         if self.works && url.contains("response_type=code") {
-            let location = self
-                .people
-                .simulator
-                .log_in(&json!({"authorization_url": url}))
-                .unwrap()["location"]
+            let location = self.scene.simulator.log_in(&json!({"authorization_url": url})).unwrap()
+                ["location"]
                 .as_str()
                 .unwrap()
                 .to_owned();
@@ -38,25 +35,25 @@ impl BrowserOpener for Browser {
     }
 }
 
-fn browser(people: &Arc<People>, can_open: bool, works: bool) -> Arc<Browser> {
-    Arc::new(Browser { people: people.clone(), can_open, works, opened: Mutex::default() })
+fn browser(scene: &Arc<Scene>, can_open: bool, works: bool) -> Arc<Browser> {
+    Arc::new(Browser { scene: scene.clone(), can_open, works, opened: Mutex::default() })
 }
 
 /// Returns login options whose prompt handler acts as a user who logs in, and the prompts that it
 /// got.
-fn prompter(people: &Arc<People>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
+fn prompter(scene: &Arc<Scene>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
     let shown: Arc<Mutex<Vec<Prompt>>> = Arc::default();
-    let (people, seen) = (people.clone(), shown.clone());
+    let (scene, seen) = (scene.clone(), shown.clone());
     let prompter = move |prompt: &Prompt| {
         seen.lock().unwrap().push(prompt.clone());
         Ok(match prompt.kind {
             PromptKind::Device => {
-                people.simulator.log_in(&json!({"user_code": prompt.user_code})).unwrap();
+                scene.simulator.log_in(&json!({"user_code": prompt.user_code})).unwrap();
                 None
             }
             PromptKind::Paste => {
                 let answer =
-                    people.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
+                    scene.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
                 answer["location"].as_str().map(str::to_owned)
             }
             PromptKind::Browser | PromptKind::OtherUser => None,
@@ -70,119 +67,119 @@ fn kinds(shown: &Mutex<Vec<Prompt>>) -> Vec<PromptKind> {
 }
 
 #[test]
-fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
-    let people = Arc::new(People::new());
-    people.seed("user|ada");
-    assert!(!people.user().login(&LoginOptions::default()).unwrap().prompted);
-    assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+fn a_valid_session_is_unchanged_and_an_expired_one_refreshed() {
+    let scene = Arc::new(Scene::new());
+    scene.seed("user|ada");
+    assert!(!scene.user().login(&LoginOptions::default()).unwrap().prompted);
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 0);
     let expired =
-        people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
-    std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
-    let renewed = people.user().login(&LoginOptions::default()).unwrap();
-    assert_eq!((renewed.prompted, renewed.subject.as_deref()), (false, Some("user|ada")));
-    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+        scene.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
+    std::fs::write(scene.token_file("planet-user"), expired.to_string()).unwrap();
+    let refreshed = scene.user().login(&LoginOptions::default()).unwrap();
+    assert_eq!((refreshed.prompted, refreshed.subject.as_deref()), (false, Some("user|ada")));
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
     // A failing server is no reason to prompt the user.
     let expired =
-        people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
-    std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
-    people
+        scene.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
+    std::fs::write(scene.token_file("planet-user"), expired.to_string()).unwrap();
+    scene
         .simulator
         .script("user.token", &json!({"steps": [{"status": 503}], "repeat": true}))
         .unwrap();
-    let (shown, options) = prompter(&people);
-    assert_eq!(people.user().login(&options).unwrap_err().status(), Status::Unavailable);
+    let (shown, options) = prompter(&scene);
+    assert_eq!(scene.user().login(&options).unwrap_err().status(), Status::Unavailable);
     assert_eq!(kinds(&shown), []);
 }
 
 /// Servers refuse a refresh token in different ways: Dex with invalid_request, glewlwyd with an
 /// empty body, gateways with an HTML page.
 #[test]
-fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
+fn i10_04_a_refused_refresh_starts_a_login() {
     for refusal in [
         json!({"status": 400, "json": {"error": "invalid_request"}}),
         json!({"status": 400, "body": ""}),
         json!({"status": 401, "body": "<html>401</html>", "headers": {"Content-Type": "text/html"}}),
         json!({"status": 403, "body": "<html>403</html>", "headers": {"Content-Type": "text/html"}}),
     ] {
-        let people = Arc::new(People::new());
+        let scene = Arc::new(Scene::new());
         let expired =
-            people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
-        std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
-        std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
-        people.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
-        let (shown, options) = prompter(&people);
+            scene.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
+        std::fs::create_dir_all(scene.token_file("planet-user").parent().unwrap()).unwrap();
+        std::fs::write(scene.token_file("planet-user"), expired.to_string()).unwrap();
+        scene.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
+        let (shown, options) = prompter(&scene);
         let options = options.with(|it| it.allow_other_user = true);
-        assert!(people.user().login(&options).unwrap().prompted, "{refusal}");
+        assert!(scene.user().login(&options).unwrap().prompted, "{refusal}");
         assert_eq!(kinds(&shown), [PromptKind::Device], "{refusal}");
     }
 }
 
 /// The access token is still valid, and the server has revoked the refresh token.
 #[test]
-fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized() {
-    let people = Arc::new(People::new());
+fn i10_05_a_revoked_session_is_not_initialized_and_needs_a_login() {
+    let scene = Arc::new(Scene::new());
     let seeded =
-        people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 3600})).unwrap();
-    std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
-    std::fs::write(people.token_file("planet-user"), seeded.to_string()).unwrap();
-    people
+        scene.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 3600})).unwrap();
+    std::fs::create_dir_all(scene.token_file("planet-user").parent().unwrap()).unwrap();
+    std::fs::write(scene.token_file("planet-user"), seeded.to_string()).unwrap();
+    scene
         .simulator
         .script(
             "user.token",
             &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]}),
         )
         .unwrap();
-    let session = people.user();
+    let session = scene.user();
     assert_eq!(session.refresh().unwrap_err().reason(), Some(Reason::Revoked));
     // Another process sees that the refresh token is recorded as revoked.
     let mut expired = seeded.clone();
     (expired["_iat"], expired["_exp"]) = (json!(1_000_000_000), json!(1_000_003_600));
     expired["access_token"] = json!("opaque-and-expired");
     for (document, valid) in [(&seeded, true), (&expired, false)] {
-        std::fs::write(people.token_file("planet-user"), document.to_string()).unwrap();
-        let session = people.user();
+        std::fs::write(scene.token_file("planet-user"), document.to_string()).unwrap();
+        let session = scene.user();
         session.status();
         assert_eq!((session.is_initialized(), session.status().is_initialized()), (valid, valid));
-        let (shown, options) = prompter(&people);
+        let (shown, options) = prompter(&scene);
         let options = options.with(|it| it.allow_other_user = true);
         assert!(session.login(&options).unwrap().prompted, "{document}");
         assert_eq!(kinds(&shown), [PromptKind::Device]);
-        assert!(people.user().is_initialized());
+        assert!(scene.user().is_initialized());
     }
 }
 
 #[test]
-fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
-    let people = Arc::new(People::new());
-    let (shown, options) = prompter(&people);
-    let opener = browser(&people, true, true);
+fn a_browser_is_used_if_one_can_be_opened_and_the_client_allows_it() {
+    let scene = Arc::new(Scene::new());
+    let (shown, options) = prompter(&scene);
+    let opener = browser(&scene, true, true);
     let options = options.with(|it| it.browser_opener = Some(opener.clone()));
-    let logged_in = people.desktop().login(&options).unwrap();
+    let logged_in = scene.desktop().login(&options).unwrap();
     assert!(logged_in.prompted && logged_in.file.is_some());
     assert_eq!(kinds(&shown), [PromptKind::Browser]);
     assert!(shown.lock().unwrap()[0].browser_opened);
     // A client without a redirect URI shows the device code, and also opens its page in the
     // browser.
-    let logged_in = people.user().login(&options).unwrap();
+    let logged_in = scene.user().login(&options).unwrap();
     assert!(logged_in.prompted);
     assert_eq!(kinds(&shown), [PromptKind::Browser, PromptKind::Device]);
     assert_eq!(opener.opened.lock().unwrap().len(), 2);
 }
 
 #[test]
-fn f121_without_a_browser_the_address_is_shown_and_a_device_may_be_used() {
-    let people = Arc::new(People::new());
+fn f121_without_a_browser_a_device_code_is_shown() {
+    let scene = Arc::new(Scene::new());
     for (can_open, works, open_browser) in
         [(false, true, None), (true, false, None), (true, true, Some(false))]
     {
-        let (shown, options) = prompter(&people);
-        let opener = browser(&people, can_open, works);
+        let (shown, options) = prompter(&scene);
+        let opener = browser(&scene, can_open, works);
         let options = options.with(|it| {
             it.browser_opener = Some(opener);
             it.open_browser = open_browser;
             it.force = true;
         });
-        assert!(people.desktop().login(&options).unwrap().prompted);
+        assert!(scene.desktop().login(&options).unwrap().prompted);
         assert_eq!(kinds(&shown), [PromptKind::Device]);
         let prompt = shown.lock().unwrap()[0].clone();
         assert!(prompt.message.contains(prompt.url.as_deref().unwrap()));
@@ -191,15 +188,15 @@ fn f121_without_a_browser_the_address_is_shown_and_a_device_may_be_used() {
 }
 
 #[test]
-fn pasting_where_the_client_may_not_use_a_device() {
-    let people = Arc::new(People::new());
-    people
+fn the_address_is_pasted_if_the_client_may_not_use_device_codes() {
+    let scene = Arc::new(Scene::new());
+    scene
         .simulator
         .register_client(&json!({"client_id": "browser-only", "public": true, "server": "user", "redirect_uris": [V4],
             "grant_types": ["authorization_code", "refresh_token"]}))
         .unwrap();
-    let (shown, options) = prompter(&people);
-    let session = people.desktop_with(&json!({"client_id": "browser-only"}));
+    let (shown, options) = prompter(&scene);
+    let session = scene.desktop_with(&json!({"client_id": "browser-only"}));
     let logged_in = session.login(&options.with(|it| it.open_browser = Some(false))).unwrap();
     assert!(logged_in.prompted);
     assert_eq!(kinds(&shown), [PromptKind::Paste]);
@@ -207,9 +204,9 @@ fn pasting_where_the_client_may_not_use_a_device() {
 
 #[test]
 fn without_a_prompt_handler_the_error_says_what_to_do() {
-    let people = Arc::new(People::new());
-    let opener = browser(&people, false, false);
-    for session in [people.user(), people.desktop()] {
+    let scene = Arc::new(Scene::new());
+    let opener = browser(&scene, false, false);
+    for session in [scene.user(), scene.desktop()] {
         let options = LoginOptions::default().with(|it| it.browser_opener = Some(opener.clone()));
         let error = session.login(&options).unwrap_err();
         assert_eq!(
@@ -226,50 +223,50 @@ fn without_a_prompt_handler_the_error_says_what_to_do() {
         it.browser_opener = Some(opener);
         it.method = Method::Browser;
     });
-    assert_eq!(people.desktop().login(&only_browser).unwrap_err().status(), Status::LoginRequired);
+    assert_eq!(scene.desktop().login(&only_browser).unwrap_err().status(), Status::LoginRequired);
 }
 
 #[test]
-fn more_scopes_than_were_granted_ask_again() {
-    let people = Arc::new(People::new());
-    people.seed("simulator-user");
+fn scopes_that_were_not_granted_require_a_login() {
+    let scene = Arc::new(Scene::new());
+    scene.seed("simulator-user");
     let scopes = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
-    let (shown, options) = prompter(&people);
+    let (shown, options) = prompter(&scene);
     let options = options.with(|it| {
         it.open_browser = Some(false);
         it.scopes = scopes(&["planet"]);
     });
-    assert!(!people.user().login(&options).unwrap().prompted);
+    assert!(!scene.user().login(&options).unwrap().prompted);
     let options = options.with(|it| it.scopes = scopes(&["planet", "offline_access", "openid"]));
-    assert!(people.user().login(&options).unwrap().prompted);
+    assert!(scene.user().login(&options).unwrap().prompted);
     assert_eq!(kinds(&shown), [PromptKind::Device]);
     let wrong = options.with(|it| it.scopes = scopes(&["two words"]));
-    assert_eq!(people.user().login(&wrong).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(scene.user().login(&wrong).unwrap_err().status(), Status::InvalidArgument);
 }
 
 #[test]
-fn a_session_without_a_person_needs_nobody() {
-    let people = Arc::new(People::new());
-    let machine = crate::common::simulator_session(&people.simulator, &people.options());
-    assert!(!machine.login(&LoginOptions::default()).unwrap().prompted);
+fn a_session_without_a_user_needs_no_prompt() {
+    let scene = Arc::new(Scene::new());
+    let m2m = crate::common::simulator_session(&scene.simulator, &scene.options());
+    assert!(!m2m.login(&LoginOptions::default()).unwrap().prompted);
     let key = Session::from_api_key(
         "PLAK0123456789",
         planetkey::ApiKeyTransport::Basic,
-        &people.options(),
+        &scene.options(),
     )
     .unwrap();
     assert!(!key.login(&LoginOptions::default()).unwrap().prompted);
     assert_eq!(
-        machine.start_device_login(&LoginOptions::default()).unwrap_err().status(),
+        m2m.start_device_login(&LoginOptions::default()).unwrap_err().status(),
         Status::Unsupported
     );
-    assert_eq!(machine.userinfo().unwrap_err().status(), Status::Unsupported);
+    assert_eq!(m2m.userinfo().unwrap_err().status(), Status::Unsupported);
 }
 
 #[test]
-fn f132_the_code_is_drawn_in_blocks_or_in_plain_characters() {
-    let people = Arc::new(People::new());
-    let login = people.user().start_device_login(&LoginOptions::default()).unwrap();
+fn f132_a_qr_code_is_drawn_in_blocks_or_in_ascii() {
+    let scene = Arc::new(Scene::new());
+    let login = scene.user().start_device_login(&LoginOptions::default()).unwrap();
     let (blocks, plain) = (login.qr_code(false).unwrap(), login.qr_code(true).unwrap());
     assert!(plain.is_ascii() && !blocks.is_ascii());
     let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();

@@ -1,6 +1,6 @@
 //! The browser's redirect, and what the login saves.
 
-use super::people::*;
+use super::scene::*;
 use planetkey::login::LoginOptions;
 use planetkey::{Prompt, PromptKind, Reason, Status};
 use serde_json::json;
@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[test]
-fn f123_a_second_return_is_harmless_and_the_code_is_used_once() {
-    let people = People::new();
-    people.simulator.script("user.token", &json!({"steps": [{"hold": "exchange"}]})).unwrap();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({})));
+fn f123_a_second_redirect_is_harmless_and_the_code_is_sent_once() {
+    let scene = Scene::new();
+    scene.simulator.script("user.token", &json!({"steps": [{"hold": "exchange"}]})).unwrap();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({})));
     let first = send(port, &request);
     let served = std::thread::spawn({
         let login = login.clone();
         move || login.wait(None)
     });
-    assert!(people.simulator.wait_held("exchange", 1, std::time::Duration::from_secs(30)));
+    assert!(scene.simulator.wait_held("exchange", 1, std::time::Duration::from_secs(30)));
     // The user reloads the page during the code exchange.
     let mut second = send(port, &request);
-    people.simulator.release("exchange");
+    scene.simulator.release("exchange");
     served.join().unwrap().unwrap();
     for (stream, title) in [(first, "You are logged in"), (second.try_clone().unwrap(), "finished")]
     {
@@ -32,33 +32,33 @@ fn f123_a_second_return_is_harmless_and_the_code_is_used_once() {
         assert!(text.contains(title), "{text}");
     }
     let _ = second.read(&mut [0]);
-    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
 }
 
 #[test]
-fn f129_a_person_who_says_no_is_denied() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let (port, request) = get(&people.browse(&login, json!({"allow": false})));
+fn f129_a_user_who_refuses_is_denied() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let (port, request) = get(&scene.browse(&login, json!({"allow": false})));
     assert!(exchange(&login, port, &request).contains("denied"));
     let error = login.poll().unwrap_err();
     assert_eq!((error.status(), error.oauth_error()), (Status::Denied, Some("access_denied")));
-    assert!(!people.token_file("desktop").exists());
+    assert!(!scene.token_file("desktop").exists());
 }
 
 #[test]
-fn f130_another_user_is_reported_before_anything_is_overwritten() {
-    let people = Arc::new(People::new());
-    people.seed("user|ada");
-    let file = people.token_file("planet-user");
+fn f130_another_user_is_reported_before_the_session_is_replaced() {
+    let scene = Arc::new(Scene::new());
+    scene.seed("user|ada");
+    let file = scene.token_file("planet-user");
     let before = std::fs::read(&file).unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let answering = |reply: &'static str| {
-        let (people, asked, file, before) =
-            (people.clone(), asked.clone(), file.clone(), before.clone());
+        let (scene, asked, file, before) =
+            (scene.clone(), asked.clone(), file.clone(), before.clone());
         let prompter = move |prompt: &Prompt| {
             if prompt.kind == PromptKind::Device {
-                people
+                scene
                     .simulator
                     .log_in(&json!({"user_code": prompt.user_code, "username": "bob"}))
                     .unwrap();
@@ -74,14 +74,14 @@ fn f130_another_user_is_reported_before_anything_is_overwritten() {
             it.prompter = Some(Arc::new(prompter));
         })
     };
-    let error = people.user().login(&answering("no")).unwrap_err();
+    let error = scene.user().login(&answering("no")).unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::Denied, Some(Reason::OtherUser)));
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // The unused session is revoked.
     let alive =
-        || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();
+        || scene.simulator.sessions().iter().filter(|family| family["active"] == true).count();
     crate::common::eventually(|| alive() == 1);
-    let logged_in = people.user().login(&answering("yes")).unwrap();
+    let logged_in = scene.user().login(&answering("yes")).unwrap();
     assert_eq!(logged_in.subject.as_deref(), Some("user|bob"));
     assert_ne!(std::fs::read(&file).unwrap(), before);
     assert!(
@@ -92,14 +92,14 @@ fn f130_another_user_is_reported_before_anything_is_overwritten() {
             .all(|question| question.contains("ada") && question.contains("bob"))
     );
     // A login of the same user again asks for no confirmation.
-    people.user().login(&answering("no")).unwrap();
+    scene.user().login(&answering("no")).unwrap();
 }
 
 #[test]
-fn f131_the_whole_address_is_pasted_back() {
-    let people = People::new();
-    let login = start(&people.desktop());
-    let location = people.browse(&login, json!({}));
+fn f131_the_whole_address_may_be_pasted() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
+    let location = scene.browse(&login, json!({}));
     for nonsense in [
         "",
         "code",
@@ -117,21 +117,21 @@ fn f131_the_whole_address_is_pasted_back() {
         logged_in.subject,
         "nothing is sent again"
     );
-    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
 }
 
 #[test]
-fn f055_a_device_login_goes_on_slower_while_the_network_is_away() {
-    let people = People::new();
+fn f055_a_device_login_polls_less_often_without_a_network() {
+    let scene = Scene::new();
     let (runtime, clock) = crate::common::real_network();
-    let options = people.options().with(|it| it.runtime = runtime);
+    let options = scene.options().with(|it| it.runtime = runtime);
     let session = planetkey::Session::from_profile("planet-user", &options).unwrap();
-    people
+    scene
         .simulator
         .script("user.device", &json!({"steps": [{"device_response": {"set": {"interval": 5}}}]}))
         .unwrap();
     let login = session.start_device_login(&LoginOptions::default()).unwrap();
-    people
+    scene
         .simulator
         .script(
             "user.token",
@@ -149,14 +149,14 @@ fn f055_a_device_login_goes_on_slower_while_the_network_is_away() {
         waits[0] >= Duration::from_secs(10) && waits[1] >= Duration::from_secs(20),
         "{waits:?}"
     );
-    people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+    scene.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
     assert!(login.wait(None).is_ok());
 }
 
 #[test]
-fn the_address_is_no_way_to_another_login() {
-    let people = People::new();
-    let login = start(&people.desktop());
+fn the_authorization_url_holds_no_verifier_or_secret() {
+    let scene = Scene::new();
+    let login = start(&scene.desktop());
     let url = url::Url::parse(login.authorization_url()).unwrap();
     let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
     assert!(

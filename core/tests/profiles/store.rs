@@ -6,13 +6,13 @@ use planetkey::Status;
 use planetkey::clock::ManualClock;
 use planetkey::deployment::Deployment;
 use planetkey::profile::client_config::ClientConfig;
-use planetkey::profile::store::{M2mLogin, Moved};
+use planetkey::profile::store::{M2mLogin, Renamed};
 use planetkey::profile::{Profiles, load};
 use planetkey::secret::Secret;
 use serde_json::json;
 use std::time::Duration;
 
-fn m2m(id: &str, secret: &str) -> M2mLogin {
+fn m2m_login(id: &str, secret: &str) -> M2mLogin {
     M2mLogin { client_id: id.into(), client_secret: Secret::from(secret), ..M2mLogin::default() }
 }
 
@@ -52,10 +52,10 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
 /// `initialize_auth_client_context(auth_client_id_opt=..., auth_client_secret_opt=...,
 /// save_profile_config=True)`
 #[test]
-fn a_login_of_a_machine_writes_what_the_sdk_writes() {
+fn an_m2m_login_writes_what_the_sdk_writes() {
     let home = Home::new();
     let profiles = home.profiles();
-    let name = profiles.save_m2m(&m2m("Mixed-Case", "s\u{e9}cret"), false).unwrap();
+    let name = profiles.save_m2m(&m2m_login("Mixed-Case", "s\u{e9}cret"), false).unwrap();
     assert_eq!(name, "planet-m2m-Mixed-Case");
     let wanted = "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \"audiences\": [\n    \
         \"https://api.planet.com/\"\n  ],\n  \"auth_server\": \"https://services.sentinel-hub.com/auth/realms/main\",\n  \
@@ -64,8 +64,11 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     assert_eq!(home.read(".planet/planet-m2m-mixed-case/auth_client.json"), wanted);
     profiles.set_default(&name).unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-Mixed-Case\"\n}");
-    let login =
-        M2mLogin { scopes: vec!["planet".into()], profile: Some("Work".into()), ..m2m("id", "s") };
+    let login = M2mLogin {
+        scopes: vec!["planet".into()],
+        profile: Some("Work".into()),
+        ..m2m_login("id", "s")
+    };
     assert_eq!(profiles.save_m2m(&login, false).unwrap(), "Work");
     let ClientConfig::OAuth(client) = load::open(&home.root(), "work").unwrap().config else {
         panic!()
@@ -75,7 +78,7 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     let copernicus =
         Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());
     copernicus
-        .save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m("id", "s") }, false)
+        .save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m_login("id", "s") }, false)
         .unwrap();
     let cdse = home.read(".planet/cdse/auth_client.json");
     assert!(
@@ -88,15 +91,17 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
         r#"{"name": "x", "authorization_servers": [], "resource_servers": []}"#,
     )
     .unwrap();
-    let error = Profiles::new(home.root(), none).save_m2m(&m2m("id", "s"), false).unwrap_err();
+    let error =
+        Profiles::new(home.root(), none).save_m2m(&m2m_login("id", "s"), false).unwrap_err();
     assert_eq!(error.status(), Status::Misconfigured);
     let before = home.tree();
-    let with_profile = |profile: &str| M2mLogin { profile: Some(profile.into()), ..m2m("id", "s") };
-    let offline = M2mLogin { scopes: vec!["offline_access".into()], ..m2m("id", "s") };
+    let with_profile =
+        |profile: &str| M2mLogin { profile: Some(profile.into()), ..m2m_login("id", "s") };
+    let offline = M2mLogin { scopes: vec!["offline_access".into()], ..m2m_login("id", "s") };
     for bad in [
-        m2m("", "s"),
-        m2m("id", ""),
-        m2m("a/b", "s"),
+        m2m_login("", "s"),
+        m2m_login("id", ""),
+        m2m_login("a/b", "s"),
         offline,
         with_profile("planet-user"),
         with_profile("../x"),
@@ -108,12 +113,14 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
         );
     }
     assert_eq!(home.tree(), before);
-    profiles.save_m2m(&M2mLogin { profile: Some("odd".into()), ..m2m("a/b", "s") }, false).unwrap();
+    profiles
+        .save_m2m(&M2mLogin { profile: Some("odd".into()), ..m2m_login("a/b", "s") }, false)
+        .unwrap();
 }
 
 /// `planet auth profile copy planet-user Mine`, and of other profiles.
 #[test]
-fn a_copy_is_exact() {
+fn a_profile_is_copied_byte_for_byte() {
     let home = Home::new();
     let profiles = home.profiles();
     profiles.copy("planet-user", "Mine", false).unwrap();
@@ -161,9 +168,9 @@ fn a_copy_is_exact() {
 
 /// `planet auth profile set MINE`
 #[test]
-fn the_default_is_a_profile_that_there_is() {
+fn only_an_existing_profile_can_be_selected() {
     let home = Home::new();
-    home.profile("mine", &machine("x")).profile("nothing", &json!({"client_type": "none"}));
+    home.profile("mine", &m2m("x")).profile("nothing", &json!({"client_type": "none"}));
     let profiles = home.profiles();
     profiles.set_default("MINE").unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"mine\"\n}");
@@ -184,9 +191,9 @@ fn the_default_is_a_profile_that_there_is() {
 }
 
 #[test]
-fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
+fn deleting_a_profile_deletes_only_its_own_files() {
     let home = Home::new();
-    let config = machine("x");
+    let config = m2m("x");
     home.profile("gone", &config).profile("stays", &config);
     let files = [
         "auth_client.sops.json",
@@ -241,13 +248,13 @@ fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
 }
 
 #[test]
-fn a_reset_puts_everything_aside_and_says_where() {
+fn a_reset_renames_all_configuration_and_returns_the_names() {
     let home = Home::new();
     let clock = ManualClock::new(1_709_251_199); // 2024-02-29 23:59:59 UTC
     let profiles = home.profiles();
     assert_eq!(profiles.reset(&clock).unwrap(), []);
     let fill = || {
-        home.profile("x", &machine("x")).write(".planet.json", "not even JSON");
+        home.profile("x", &m2m("x")).write(".planet.json", "not even JSON");
     };
     fill();
     let before = home.tree();
@@ -256,8 +263,8 @@ fn a_reset_puts_everything_aside_and_says_where() {
     assert_eq!(
         moved,
         [
-            Moved { from: to(".planet.json"), to: to(".planet.json-2024-02-29-235959") },
-            Moved { from: to(".planet"), to: to(".planet-2024-02-29-235959") },
+            Renamed { from: to(".planet.json"), to: to(".planet.json-2024-02-29-235959") },
+            Renamed { from: to(".planet"), to: to(".planet-2024-02-29-235959") },
         ]
     );
     let after = home.tree();

@@ -62,10 +62,9 @@ fn failing(case: &str) -> Outcome {
 }
 
 #[test]
-fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four_times_in_later_ones()
- {
+fn i10_08_eight_processes_send_at_most_twelve_and_later_four_requests_a_minute() {
     for case in ["503", "500", "429", "page", "temporarily_unavailable", "reset", "stalled"] {
-        for (who, open) in [("machine", machine as fn(&Options) -> Session), ("person", person)] {
+        for (who, open) in [("m2m", m2m as fn(&Options) -> Session), ("user", user)] {
             let home = Home::new();
             home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
             home.fake.always(move |_| failing(case));
@@ -89,40 +88,39 @@ fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four
 
 /// Short-lived processes, too, learn of the failures of the others.
 #[test]
-fn i10_08_the_waits_grow_from_one_process_to_the_next() {
+fn i10_08_the_waits_grow_across_processes() {
     let home = Home::new();
     home.fake.always(|_| Ok(busy(503, None)));
     let mut waits = Vec::new();
     for _ in 0..8 {
-        home.machine().access_token().unwrap_err();
-        let wait =
-            home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
+        home.m2m().access_token().unwrap_err();
+        let wait = home.m2m().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
         waits.push(wait);
         home.clock.advance(Duration::from_millis(wait));
     }
     assert!(waits[..5].windows(2).all(|pair| pair[0] < pair[1]) && waits[7] >= 15_000, "{waits:?}");
     // A successful refresh resets the count.
     home.fake.always(|number| Ok(token(&rotated(number))));
-    assert!(ask(&home.machine()).starts_with("access-"));
+    assert!(ask(&home.m2m()).starts_with("access-"));
     home.advance(7200);
     home.fake.always(|_| Ok(busy(503, None)));
-    home.machine().access_token().unwrap_err();
-    let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
+    home.m2m().access_token().unwrap_err();
+    let wait = home.m2m().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
     assert!(wait <= 1_000, "{wait}");
     // So does time: a failure of an hour ago does not count now.
     for _ in 0..6 {
         home.advance(31);
-        home.machine().access_token().unwrap_err();
+        home.m2m().access_token().unwrap_err();
     }
     home.advance(3600);
-    home.machine().access_token().unwrap_err();
-    let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
+    home.m2m().access_token().unwrap_err();
+    let wait = home.m2m().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
     assert!(wait <= 1_000, "{wait}");
 }
 
 #[test]
 fn i10_08_an_api_that_refuses_every_token_causes_few_refreshes() {
-    for (who, open) in [("machine", machine as fn(&Options) -> Session), ("person", person)] {
+    for (who, open) in [("m2m", m2m as fn(&Options) -> Session), ("user", user)] {
         let home = Home::new();
         home.seed(&json!({}));
         let all = processes(&home, open);
@@ -140,9 +138,9 @@ fn i10_08_an_api_that_refuses_every_token_causes_few_refreshes() {
 /// A token that an API refuses is replaced at once if the API accepts the next token, however often
 /// that has happened before.
 #[test]
-fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
+fn i10_08_a_token_that_an_api_rejected_is_replaced_at_once() {
     let home = Home::new();
-    let session = home.machine();
+    let session = home.m2m();
     for number in 0..6 {
         let refused = session.access_token().unwrap();
         assert!(session.should_retry(&refused, 401, None).unwrap(), "{number}");
@@ -157,21 +155,21 @@ fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
 /// A client that waits twice as long for a response is not blocked by the failure of a client with
 /// a shorter deadline.
 #[test]
-fn i10_08_the_short_deadline_of_one_process_is_not_the_failure_of_another() {
+fn i10_08_a_short_deadline_of_one_process_does_not_delay_another() {
     let home = Home::new();
-    let hasty = machine(&home.options().with(|it| it.timeout = Some(Duration::from_millis(200))));
+    let hasty = m2m(&home.options().with(|it| it.timeout = Some(Duration::from_millis(200))));
     home.fake.always(|_| Err(TransportFailure::TimedOut(true)));
     assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
-    let second = machine(&home.options().with(|it| it.timeout = Some(Duration::from_millis(300))));
+    let second = m2m(&home.options().with(|it| it.timeout = Some(Duration::from_millis(300))));
     let requests = home.fake.count();
     assert_eq!(second.access_token().unwrap_err().status(), Status::Timeout);
     assert_eq!(home.fake.count(), requests, "it has hardly more patience");
     home.fake.always(|_| Ok(token(&json!({"access_token": "access-late", "expires_in": 3600}))));
-    assert_eq!(ask(&home.machine()), "access-late");
+    assert_eq!(ask(&home.m2m()), "access-late");
 }
 
 #[test]
-fn i10_06_the_failure_of_the_background_is_not_the_callers() {
+fn i10_06_a_failed_background_refresh_does_not_fail_a_caller() {
     for case in ["503", "page", "reset", "stalled"] {
         let bench = bench();
         bench.token();
@@ -189,7 +187,7 @@ fn i10_06_the_failure_of_the_background_is_not_the_callers() {
 }
 
 #[test]
-fn i10_06_a_caller_does_not_get_the_failure_of_a_renewal_that_had_less_time() {
+fn i10_06_a_failed_refresh_with_less_time_does_not_fail_a_caller() {
     let bench = bench();
     bench.token();
     bench.advance(3000);
@@ -214,7 +212,7 @@ fn i10_06_a_caller_does_not_get_the_failure_of_a_renewal_that_had_less_time() {
 /// SIGSTOP, or a serverless function that is frozen between two invocations: when the process
 /// continues, the deadline of its request has long passed.
 #[test]
-fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_goes_on() {
+fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_continues() {
     for in_background in [true, false] {
         let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
         let session = m2m(&options(&fake, &clock));
@@ -244,7 +242,7 @@ fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_goes_on() {
 
 /// A wait that the server asked for applies to all callers, whichever request received it.
 #[test]
-fn i10_06_retry_after_in_the_background_holds_for_callers() {
+fn i10_06_retry_after_of_a_background_refresh_applies_to_callers() {
     let bench = bench();
     bench.token();
     bench.advance(3500);
@@ -258,4 +256,20 @@ fn i10_06_retry_after_in_the_background_holds_for_callers() {
         Some(Duration::from_millis(500_000))
     );
     assert_eq!(bench.fake.count(), 2);
+}
+
+#[test]
+fn an_api_that_refuses_every_token_causes_few_requests_of_four_processes() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let sessions: Vec<_> = (0..4).map(|_| home.user()).collect();
+    for _ in 0..100 {
+        for session in &sessions {
+            if let Ok(token) = session.access_token() {
+                session.invalidate(&token).unwrap();
+            }
+        }
+        home.clock.advance(Duration::from_millis(10));
+    }
+    assert!(home.fake.count() <= 3, "{} requests in one second", home.fake.count());
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const PLAYER: &str = "storage::child::plays_its_role";
+const PLAYER: &str = "storage::child_process::child_process";
 const PROFILE: &str = "PLANETKEY_TEST_PROFILE";
 const TIMEOUT_MS: &str = "PLANETKEY_TEST_TIMEOUT_MS";
 const STEP: &str = "PLANETKEY_TEST_STEP";
@@ -20,12 +20,12 @@ const ROUND: &str = "PLANETKEY_TEST_ROUND";
 
 /// Returns a process that opens the session of `planet-user` in this home and obeys commands: ask,
 /// refresh, logout, notes.
-pub fn user(planet: &Planet) -> Command {
+pub fn of_user(planet: &Planet) -> Command {
     session(planet, "planet-user")
 }
 
 /// Returns the same process with the simulator's M2M client.
-pub fn machine(planet: &Planet) -> Command {
+pub fn of_m2m(planet: &Planet) -> Command {
     let settings = planet.simulator.settings();
     let mut command = session(planet, "");
     command
@@ -46,7 +46,7 @@ fn session(planet: &Planet, profile: &str) -> Command {
     command
 }
 
-pub fn hasty(mut command: Command, timeout_ms: u64) -> Command {
+pub fn impatient(mut command: Command, timeout_ms: u64) -> Command {
     command.env(TIMEOUT_MS, timeout_ms.to_string());
     command
 }
@@ -74,7 +74,7 @@ fn number(name: &str) -> Option<usize> {
 }
 
 #[test]
-fn plays_its_role() {
+fn child_process() {
     match role().as_deref() {
         None => {}
         Some("session") => obey(&open()),
@@ -169,7 +169,7 @@ fn end_at_step(how: &str) {
         left: AtomicUsize::new(number(STEP).unwrap()),
         how: how.to_owned(),
     }));
-    let session = person(&options);
+    let session = user(&options);
     loop {
         session.refresh().unwrap();
     }
@@ -188,13 +188,13 @@ fn hold_many_sessions() {
     const SESSIONS: usize = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
     let home = Home::new();
     let options = home.options();
-    let first = person(&options);
+    let first = user(&options);
     let before = resident();
     let handles: Vec<Session> = (0..HANDLES).map(|_| first.clone()).collect();
     tell(&((resident() - before) / HANDLES).to_string());
     drop(handles);
     let before = resident();
-    let sessions: Vec<Session> = (0..SESSIONS).map(|_| person(&options)).collect();
+    let sessions: Vec<Session> = (0..SESSIONS).map(|_| user(&options)).collect();
     tell(&((resident() - before) / SESSIONS).to_string());
     tell(&std::fs::read_dir("/proc/self/task").unwrap().count().to_string());
     tell(&std::fs::read_dir("/proc/self/fd").unwrap().count().to_string());
@@ -202,7 +202,7 @@ fn hold_many_sessions() {
     // Freed memory is used again.
     let before = resident();
     for _ in 0..SESSIONS {
-        drop(person(&options));
+        drop(user(&options));
     }
     tell(&(resident().saturating_sub(before) / SESSIONS).to_string());
 }
@@ -210,15 +210,15 @@ fn hold_many_sessions() {
 /// Tests that the end of a process waits for a refresh whose new refresh token must be saved.
 fn settle() {
     let home = Home::new();
-    let session = person(&options_of_parent(&home));
-    assert!(planetkey::session::settle(std::time::Duration::ZERO), "nothing is under way");
+    let session = user(&options_of_parent(&home));
+    assert!(planetkey::session::settle(std::time::Duration::ZERO), "no refresh is in progress");
     home.fake.close();
-    let hasty = session.with_timeout(std::time::Duration::from_millis(20));
-    assert_eq!(hasty.refresh().unwrap_err().status(), planetkey::Status::Timeout);
+    let impatient = session.with_timeout(std::time::Duration::from_millis(20));
+    assert_eq!(impatient.refresh().unwrap_err().status(), planetkey::Status::Timeout);
     home.fake.wait_held(1);
     assert!(
         !planetkey::session::settle(std::time::Duration::from_millis(20)),
-        "a renewal is under way"
+        "a refresh is in progress"
     );
     let fake = home.fake.clone();
     let opener = std::thread::spawn(move || fake.open());
@@ -232,13 +232,13 @@ fn small_stack() {
     let home = Home::new();
     let options = options_of_parent(&home);
     let reader = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
-        let session = person(&options);
+        let session = user(&options);
         let token = session
             .access_token()
             .map_or_else(|error| error.to_string(), |token| token.to_string());
         session.should_retry("other", 401, Some(&"Bearer a=\"".repeat(10_000))).unwrap();
-        let renewed = session.refresh();
-        assert!(renewed.is_ok() || token.contains("LOGIN_REQUIRED"), "{renewed:?}");
+        let refreshed = session.refresh();
+        assert!(refreshed.is_ok() || token.contains("LOGIN_REQUIRED"), "{refreshed:?}");
         token
     });
     tell(&reader.unwrap().join().unwrap());

@@ -14,7 +14,7 @@ fn reason(session: &Session) -> String {
 fn a_logout_by_another_process_is_noticed_within_a_second() {
     let home = Home::new();
     home.seed(&json!({}));
-    let (ours, theirs) = (home.person(), home.person());
+    let (ours, theirs) = (home.user(), home.user());
     assert_eq!(ask(&ours), SEEDED);
     assert!(theirs.logout(planetkey::Revoke::No).unwrap().removed);
     home.clock.advance(std::time::Duration::from_millis(999));
@@ -23,14 +23,14 @@ fn a_logout_by_another_process_is_noticed_within_a_second() {
     assert!(ours.access_token_cached().unwrap().is_none());
     assert_eq!((reason(&ours).as_str(), reason(&theirs).as_str()), ("logged_out", "logged_out"));
     assert!(!ours.is_initialized() && !ours.status().is_initialized());
-    assert_eq!(reason(&home.person()), "never_logged_in", "whoever comes later knows of nothing");
+    assert_eq!(reason(&home.user()), "never_logged_in", "a later session finds no logout");
     assert_eq!(home.fake.count(), 0);
 }
 
 #[test]
 fn a_login_by_another_process_is_noticed_within_a_second() {
     let home = Home::new();
-    let session = home.person();
+    let session = home.user();
     assert_eq!(reason(&session), "never_logged_in");
     for number in 0..3 {
         let name = format!("login-{number}");
@@ -56,13 +56,13 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
 
 /// A process that only calls `status` and never asks for a token notices the change, too.
 #[test]
-fn status_looks_as_often_as_a_call_does() {
+fn status_checks_the_file_as_often_as_a_call_does() {
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert!(session.status().is_initialized());
     assert_eq!(session.status().expires_at(), Some(i64::try_from(NOW + 3600).unwrap()));
-    home.person().logout(planetkey::Revoke::No).unwrap();
+    home.user().logout(planetkey::Revoke::No).unwrap();
     home.advance(1);
     assert!(!session.status().is_initialized() && session.status().expires_at().is_none());
     home.seed(&json!({"_exp": NOW + 60}));
@@ -72,22 +72,22 @@ fn status_looks_as_often_as_a_call_does() {
 }
 
 /// A caller that waited for the refresh gets the token or the logout error, whichever comes first.
-fn served_or_told(renewed: planetkey::Result<()>) {
-    if let Err(error) = renewed {
+fn served_or_told(refreshed: planetkey::Result<()>) {
+    if let Err(error) = refreshed {
         assert_eq!(error.reason(), Some(Reason::LoggedOut), "{error}");
     }
 }
 
 /// A logout during a refresh waits for it. The result of the refresh does not restore the session.
 #[test]
-fn a_logout_during_a_renewal_has_the_last_word() {
+fn a_logout_during_a_refresh_deletes_its_tokens() {
     let home = Home::new();
     home.seed(&json!({}));
-    let (ours, theirs) = (home.person(), home.person());
+    let (ours, theirs) = (home.user(), home.user());
     assert_eq!(ask(&ours), SEEDED);
     home.fake.close();
     std::thread::scope(|scope| {
-        let renewal = scope.spawn(|| ours.refresh());
+        let refresh = scope.spawn(|| ours.refresh());
         home.fake.wait_held(1);
         let logouts: Vec<_> = [&ours, &theirs]
             .into_iter()
@@ -95,7 +95,7 @@ fn a_logout_during_a_renewal_has_the_last_word() {
             .collect();
         assert!(home.token_file().exists());
         home.fake.open();
-        served_or_told(renewal.join().unwrap());
+        served_or_told(refresh.join().unwrap());
         let removed: Vec<bool> = logouts.into_iter().map(|logout| logout.join().unwrap()).collect();
         assert!(removed.contains(&true), "{removed:?}");
     });
@@ -108,12 +108,12 @@ fn a_logout_during_a_renewal_has_the_last_word() {
 
 /// The same without a lock file: neither the application's storage nor planetkey has a lock.
 #[test]
-fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
+fn a_logout_during_a_refresh_without_a_lock_deletes_its_tokens() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({})));
     let mut options = home.options();
     options.storage = Some(vault.clone());
-    let session = person(&options);
+    let session = user(&options);
     assert_eq!(ask(&session), SEEDED);
     let waiting = Arc::new(AtomicBool::new(false));
     let asked = waiting.clone();
@@ -123,13 +123,13 @@ fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
     }));
     home.fake.close();
     std::thread::scope(|scope| {
-        let renewal = scope.spawn(|| session.refresh());
+        let refresh = scope.spawn(|| session.refresh());
         home.fake.wait_held(1);
         let logout = scope.spawn(move || leaving.logout(planetkey::Revoke::No).unwrap().removed);
         eventually(|| waiting.load(Ordering::Relaxed) || logout.is_finished());
         assert!(!logout.is_finished() && vault.text.lock().unwrap().is_some());
         home.fake.open();
-        served_or_told(renewal.join().unwrap());
+        served_or_told(refresh.join().unwrap());
         assert!(logout.join().unwrap());
     });
     assert_eq!(
@@ -139,17 +139,17 @@ fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
 }
 
 #[test]
-fn f074_a_file_that_is_deleted_is_a_logout() {
+fn f074_a_deleted_file_is_a_logout() {
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     std::fs::remove_file(home.token_file()).unwrap();
     home.advance(1);
     assert_eq!(reason(&session), "logged_out");
     // A process that has not read the session yet reports that the user never logged in, also if
     // the directory was deleted.
-    assert_eq!(reason(&home.person()), "never_logged_in");
+    assert_eq!(reason(&home.user()), "never_logged_in");
     home.seed(&json!({}));
     home.advance(1);
     assert_eq!(ask(&session), SEEDED);
@@ -158,17 +158,17 @@ fn f074_a_file_that_is_deleted_is_a_logout() {
     assert_eq!(reason(&session), "logged_out");
     assert_eq!(home.fake.count(), 0);
     // An M2M client gets a new token the same way as the first.
-    let machine = home.machine();
-    assert_eq!(ask(&machine), "access-1");
-    std::fs::remove_file(home.machine_file()).unwrap();
+    let m2m = home.m2m();
+    assert_eq!(ask(&m2m), "access-1");
+    std::fs::remove_file(home.m2m_token_file()).unwrap();
     home.advance(1);
-    assert_eq!(ask(&machine), "access-2");
-    assert!(home.machine_file().exists());
+    assert_eq!(ask(&m2m), "access-2");
+    assert!(home.m2m_token_file().exists());
 }
 
 /// A file that holds neither an access token nor a refresh token is not a session.
 #[test]
-fn f074_a_file_that_was_emptied_of_tokens_is_a_logout() {
+fn f074_a_file_without_tokens_is_a_logout() {
     for nothing in [
         json!({}),
         json!({"id_token": "id", "scope": "planet"}),
@@ -176,7 +176,7 @@ fn f074_a_file_that_was_emptied_of_tokens_is_a_logout() {
     ] {
         let home = Home::new();
         home.seed(&json!({}));
-        let session = home.person();
+        let session = home.user();
         assert_eq!(ask(&session), SEEDED);
         home.write(&home.token_file(), &nothing);
         home.advance(1);
@@ -186,11 +186,11 @@ fn f074_a_file_that_was_emptied_of_tokens_is_a_logout() {
 }
 
 #[test]
-fn f075_another_persons_login_takes_the_place_of_the_first() {
+fn f075_a_login_of_another_user_replaces_the_session() {
     let home = Home::new();
     let of = |who: &str| jwt(&json!({"sub": who, "iat": NOW, "exp": NOW + 3600}));
     home.seed(&json!({"access_token": of("ann"), "refresh_token": "refresh-of-ann"}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), of("ann"));
     home.seed(&json!({"access_token": of("bob"), "refresh_token": "refresh-of-bob", "_exp": NOW, "_iat": NOW - 3600}));
     home.advance(1);
@@ -206,14 +206,14 @@ fn f075_another_persons_login_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn f075_a_session_of_another_client_in_the_same_place_is_not_used() {
+fn f075_a_session_of_another_client_in_the_same_file_is_not_used() {
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     // Another client has saved its session there. The user of the session in memory is no longer
     // logged in here.
-    let other = person_as("another-client", &home.options());
+    let other = user_as("another-client", &home.options());
     home.seed(&json!({"access_token": "of-the-other", "refresh_token": "refresh-of-the-other"}));
     other.refresh().unwrap();
     home.advance(1);
@@ -228,4 +228,33 @@ fn f075_a_session_of_another_client_in_the_same_place_is_not_used() {
     home.seed(&json!({"access_token": "back-again"}));
     home.advance(1);
     assert_eq!(ask(&session), "back-again");
+}
+
+#[test]
+fn a_refresh_after_a_logout_by_another_process_has_the_reason_logged_out() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.user();
+    assert_eq!(ask(&session), SEEDED);
+    home.user().logout(planetkey::Revoke::No).unwrap();
+    let error = session.refresh().unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::LoggedOut), "{error}");
+}
+
+#[test]
+fn after_a_new_login_tokens_are_refreshed_in_the_background_again() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.user();
+    home.advance(2900);
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    assert_eq!(ask(&session), SEEDED);
+    eventually(|| home.fake.count() == 1 && planetkey::session::settle(std::time::Duration::ZERO));
+    home.seed(&json!({"_iat": NOW + 2900, "_exp": NOW + 2900 + 600, "expires_in": 600, "access_token": "new-login", "refresh_token": "new"}));
+    home.advance(1);
+    assert_eq!(ask(&session), "new-login");
+    home.advance(550);
+    assert_eq!(ask(&session), "new-login");
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
+    assert_eq!(home.fake.count(), 2);
 }

@@ -29,14 +29,14 @@ fn expired_home() -> Home {
 
 /// Opens a session of a client whose token endpoint must be discovered.
 fn without_endpoint(options: &Options) -> Session {
-    let mut config = person_config(PERSON_CLIENT);
+    let mut config = user_config(USER_CLIENT);
     config.as_object_mut().unwrap().remove("token_endpoint");
-    let options = options.clone().with(|it| it.profile = Some(PERSON.to_owned()));
+    let options = options.clone().with(|it| it.profile = Some(USER_PROFILE.to_owned()));
     Session::from_client_config(&config.to_string(), &options).unwrap()
 }
 
 fn metadata() -> Value {
-    json!({"issuer": "https://login.planet.com/", "token_endpoint": PERSON_ENDPOINT})
+    json!({"issuer": "https://login.planet.com/", "token_endpoint": USER_ENDPOINT})
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn i10_01_a_token_that_was_rotated_while_retry_after_passed_is_not_sent_again() 
             rotate();
             Ok(busy(status, Some("1")))
         });
-        assert_eq!(ask(&home.person()), "theirs-1", "{status}");
+        assert_eq!(ask(&home.user()), "theirs-1", "{status}");
         assert_eq!(home.sent(), [SEEDED_REFRESH], "{status}");
     }
 }
@@ -99,7 +99,7 @@ fn i10_01_a_file_that_changes_before_each_send_ends_in_an_error() {
         rotation(file.clone(), number, false)();
         Ok(busy(429, Some("0")))
     });
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert!(error.retryable(), "{error}");
     let mut sent = home.sent();
     sent.sort();
@@ -117,7 +117,7 @@ fn i10_01_a_login_during_a_refresh_stays_although_its_access_token_has_expired()
         log_in();
         Ok(token(&rotated(1)))
     });
-    let session = home.person();
+    let session = home.user();
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Storage, true), "{error}");
     assert_eq!(home.refresh_token(), "their-refresh-7", "the login was not undone");
@@ -129,7 +129,7 @@ fn i10_01_a_login_during_a_refresh_stays_although_its_access_token_has_expired()
 /// Returns a session whose refreshed tokens are in memory only, and whose disk works again.
 fn unsaved(home: &Home) -> Session {
     let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
-    let session = home.person_on(&disk);
+    let session = home.user_on(&disk);
     session.refresh().unwrap();
     assert_ne!(home.refresh_token(), "refresh-1");
     disk.recovers();
@@ -152,7 +152,7 @@ fn i10_01_a_login_during_a_refresh_from_memory_stays() {
 }
 
 #[test]
-fn i10_01_tokens_in_memory_do_not_hide_what_another_process_has_rotated() {
+fn i10_01_unsaved_tokens_do_not_hide_a_rotation_by_another_process() {
     let home = Home::new();
     home.seed(&json!({}));
     let session = unsaved(&home);

@@ -19,7 +19,7 @@ fn of(session: &Session, hosts: &[&str]) -> Result<Vec<String>, Status> {
 }
 
 #[test]
-fn every_host_of_the_session_has_an_origin_that_ends_with_a_slash() {
+fn every_host_of_the_session_has_an_origin_with_a_final_slash() {
     let session = session(ApiKeyTransport::Basic, &["mine.example"], false);
     let origins = session.header_origins(None).unwrap();
     let expected: Vec<String> =
@@ -41,7 +41,7 @@ fn every_host_of_the_session_has_an_origin_that_ends_with_a_slash() {
 }
 
 #[test]
-fn hosts_are_narrowed_and_never_widened() {
+fn hosts_can_be_restricted_and_not_extended() {
     let session = session(ApiKeyTransport::Header, &[], false);
     assert_eq!(
         of(&session, &["api.planet.com", "api.planet.com"]).unwrap(),
@@ -69,7 +69,7 @@ fn hosts_are_narrowed_and_never_widened() {
 }
 
 #[test]
-fn a_loopback_host_may_speak_plain_http() {
+fn a_loopback_host_may_use_plain_http() {
     let session = session(ApiKeyTransport::Basic, &["127.0.0.1:8080"], true);
     let both = ["http://127.0.0.1:8080/", "https://127.0.0.1:8080/"];
     assert_eq!(of(&session, &["127.0.0.1:8080"]).unwrap(), both);
@@ -83,7 +83,7 @@ fn a_loopback_host_may_speak_plain_http() {
 }
 
 #[test]
-fn a_deployment_on_this_machine_needs_the_option_that_the_refusal_names() {
+fn a_deployment_on_loopback_requires_the_option_named_by_the_error() {
     let deployment = r#"{"name": "here", "authorization_servers": [], "resource_servers": [
         {"hosts": ["127.0.0.1:8080"], "user_token": "yes", "m2m_token": "yes", "api_key": "yes"}]}"#;
     let options = |loopback| {
@@ -102,14 +102,14 @@ fn a_deployment_on_this_machine_needs_the_option_that_the_refusal_names() {
 }
 
 #[test]
-fn a_key_that_travels_in_the_url_has_none() {
+fn an_api_key_in_the_url_has_no_origins() {
     let session = session(ApiKeyTransport::Query, &[], false);
     assert_eq!(session.header_origins(None).unwrap_err().status(), Status::InvalidArgument);
     assert_eq!(of(&session, &["api.planet.com"]).unwrap_err(), Status::InvalidArgument);
 }
 
 #[test]
-fn a_session_of_nothing_asks_for_a_login() {
+fn a_session_without_a_credential_requires_a_login() {
     let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)));
     let session = Session::from_defaults(&options).unwrap();
     assert_eq!(session.header_origins(None).unwrap_err().status(), Status::LoginRequired);

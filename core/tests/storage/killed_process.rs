@@ -1,6 +1,6 @@
 //! A process that ends in the middle of a write: faults 69 and 116.
 
-use super::child;
+use super::child_process;
 use crate::common::*;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ fn ends(rounds: usize, how: &str) {
         let before = home.refresh_token();
         // In its first refresh or its second.
         let step = round % (2 * STEPS_OF_A_RENEWAL) + 1;
-        let status = child::ending_at(&home, round, step, how)
+        let status = child_process::ending_at(&home, round, step, how)
             .stdout(std::process::Stdio::null())
             .status()
             .unwrap();
@@ -47,10 +47,14 @@ fn ends(rounds: usize, how: &str) {
             );
         }
         if home.failure_record_file().exists() {
-            assert!(matches!(home.memo()["dead"], Value::Array(_)), "{}", home.memo());
+            assert!(
+                matches!(home.failure_record()["dead"], Value::Array(_)),
+                "{}",
+                home.failure_record()
+            );
         }
         // The session works with the files that remain.
-        let session = home.person();
+        let session = home.user();
         assert_eq!(ask(&session), access_token, "round {round}, step {step}");
         for name in home.listing() {
             let is_temporary = name.starts_with(".token.") && name.ends_with(".tmp");
@@ -70,7 +74,7 @@ fn ends(rounds: usize, how: &str) {
         how == "exit" || left > rounds / 3,
         "{left} temporary files: this test kills where it says"
     );
-    home.person().refresh().unwrap();
+    home.user().refresh().unwrap();
     assert_eq!(home.listing(), ALL);
 }
 

@@ -19,7 +19,7 @@ fn client_id(root: &Root, profile: &str) -> String {
 }
 
 #[test]
-fn a_name_is_the_name_of_one_directory() {
+fn a_profile_name_is_one_directory_name() {
     let long = "x".repeat(201);
     let bad = [
         "", ".", "..", ".hidden", "../x", "a/b", "a\\b", "C:x", "a b", "a\nb", "a\tb", "a\0b",
@@ -67,7 +67,7 @@ fn a_name_is_the_name_of_one_directory() {
 }
 
 #[test]
-fn the_tokens_of_a_machine_have_a_directory_of_their_own() {
+fn the_tokens_of_an_m2m_client_have_their_own_directory() {
     assert_eq!(names::m2m_profile("Mixed-CASE").as_deref(), Some("planet-m2m-mixed-case"));
     for unfit in ["", "a/b", "https://client.example/", "a b", "..\\x", &"x".repeat(200)] {
         assert_eq!(names::m2m_profile(unfit), None, "{unfit:?}");
@@ -82,7 +82,7 @@ fn the_tokens_of_a_machine_have_a_directory_of_their_own() {
 #[test]
 fn f086_names_that_differ_by_case_are_one_profile() {
     let home = Home::new();
-    home.profile("work", &machine("the-one"));
+    home.profile("work", &m2m("the-one"));
     let (root, profiles) = (home.root(), home.profiles());
     for name in ["work", "Work", "WORK"] {
         assert_eq!(client_id(&root, name), "the-one");
@@ -108,7 +108,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
     assert_eq!(directories.len(), 2, "{directories:?}");
     assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "Mixed-Case");
     // A directory that no profile name can open is not listed, unless the file system ignores case.
-    home.profile("Upper", &machine("unreachable"));
+    home.profile("Upper", &m2m("unreachable"));
     let is_reached = load::open(&root, "upper").is_ok();
     let listed: Vec<_> =
         profiles.list().map(|listed| listed.unwrap().name).filter(|name| name == "upper").collect();
@@ -116,7 +116,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
 }
 
 #[test]
-fn f087_without_a_home_it_says_what_to_set() {
+fn f087_without_a_home_directory_the_error_says_what_to_set() {
     let environment = FixedEnvironment::new([(HOME_VARIABLE, "")]);
     let root = Root::new(&environment, None).unwrap();
     assert!(!root.has_place());
@@ -153,10 +153,10 @@ fn f087_without_a_home_it_says_what_to_set() {
 }
 
 #[test]
-fn f087_a_home_that_changes_does_not_move_what_is_open() {
+fn f087_a_changed_home_does_not_affect_an_open_session() {
     let (before, after) = (Home::new(), Home::new());
-    before.profile("x", &machine("before"));
-    after.profile("x", &machine("after"));
+    before.profile("x", &m2m("before"));
+    after.profile("x", &m2m("after"));
     let (old, new) = (before.root(), after.root());
     assert_eq!((client_id(&old, "x"), client_id(&new, "x")), ("before".into(), "after".into()));
     // A relative path is resolved from the current directory of the process.
@@ -174,7 +174,7 @@ fn f087_a_home_that_changes_does_not_move_what_is_open() {
 
 #[cfg(unix)]
 #[test]
-fn f087_paths_may_hold_spaces_and_bytes_that_are_no_text() {
+fn f087_paths_may_hold_spaces_and_any_bytes() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     let directory = tempfile::tempdir().unwrap();
@@ -204,10 +204,10 @@ fn f087_paths_may_hold_spaces_and_bytes_that_are_no_text() {
 
 /// The home is read-only, for example in a container: all files are written below the storage root.
 #[test]
-fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
+fn f088_a_storage_root_replaces_the_home_directory() {
     let (home, place) = (Home::new(), Home::new());
-    home.profile("shared", &machine("of-the-home"));
-    home.profile("both", &machine("of-the-home")).write(".planet/both/token.json", "{}");
+    home.profile("shared", &m2m("of-the-home"));
+    home.profile("both", &m2m("of-the-home")).write(".planet/both/token.json", "{}");
     home.write(".planet/planet-user/token.json", r#"{"access_token": "t", "refresh_token": "r"}"#);
     home.write(
         ".planet/static/token.json",
@@ -215,7 +215,7 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     );
     home.profile("static", &json!({"client_type": "static_apikey"}));
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "shared", "PL_API_KEY": "HOME-KEY"}"#);
-    place.profile("both", &machine("of-the-root"));
+    place.profile("both", &m2m("of-the-root"));
     let before = home.tree();
     let by_variable = Root::new(
         &home.environment(&[("PLANETKEY_STORAGE_ROOT", place.path().to_str().unwrap())]),

@@ -7,7 +7,7 @@ use planetkey::secret::Secret;
 use serde_json::json;
 
 #[test]
-fn it_is_read_with_everything_that_the_sdk_puts_there() {
+fn all_members_that_the_sdk_writes_are_read() {
     let home = Home::new();
     assert_eq!(
         format!("{:?}", planet_json::read(&home.root())),
@@ -27,7 +27,7 @@ fn it_is_read_with_everything_that_the_sdk_puts_there() {
 }
 
 #[test]
-fn what_is_wrong_with_it_is_a_note() {
+fn problems_of_the_file_are_notes() {
     let home = Home::new();
     home.write(
         ".planet.json",
@@ -52,7 +52,7 @@ fn what_is_wrong_with_it_is_a_note() {
 }
 
 #[test]
-fn a_choice_leaves_everything_else_as_it_was() {
+fn selecting_a_profile_preserves_the_other_members() {
     let home = Home::new();
     planet_json::set_profile(&home.root(), "mine").unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"mine\"\n}");
@@ -74,7 +74,7 @@ fn a_choice_leaves_everything_else_as_it_was() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_overwritten() {
+fn an_unreadable_file_is_not_overwritten() {
     let home = Home::new();
     for broken in ["{\"key\": \"K\"", "[]", "KEY"] {
         home.write(".planet.json", broken);

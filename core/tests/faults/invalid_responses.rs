@@ -9,7 +9,7 @@ fn error(response: planetkey::http::Response) -> Error {
     let bench = bench();
     bench.fake.answers(response);
     let error = bench.session.access_token().unwrap_err();
-    assert_eq!(bench.fake.count(), 1, "an answer that came is not asked for again");
+    assert_eq!(bench.fake.count(), 1, "a request with a response is not repeated");
     error
 }
 
@@ -20,7 +20,7 @@ fn answered(body: impl Into<Vec<u8>>) -> planetkey::Result<String> {
 }
 
 #[test]
-fn f007_html_body_is_protocol_error() {
+fn f007_an_html_body_is_a_protocol_error() {
     let logs = logs();
     for media_type in ["text/html", "application/json"] {
         let error = error(answer(200, media_type, "<html>PORTAL-f007</html>"));
@@ -38,13 +38,13 @@ fn f007_html_body_is_protocol_error() {
 }
 
 #[test]
-fn f008_empty_body_is_protocol_error() {
+fn f008_an_empty_body_is_a_protocol_error() {
     assert_eq!(answered("").unwrap_err().status(), Status::Protocol);
     assert_eq!(answered(" \r\n").unwrap_err().status(), Status::Protocol);
 }
 
 #[test]
-fn f009_truncated_json_is_protocol_error() {
+fn f009_truncated_json_is_a_protocol_error() {
     let whole = r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#;
     assert_eq!(answered(whole).unwrap(), "t");
     for end in 1..whole.len() {
@@ -58,7 +58,7 @@ fn f009_truncated_json_is_protocol_error() {
 }
 
 #[test]
-fn f010_an_error_in_a_200_is_an_error() {
+fn f010_an_oauth_error_with_status_200_is_an_error() {
     let body = json!({"error": "invalid_client", "error_description": "who?", "access_token": "t", "token_type": "Bearer"});
     let error = error(json_answer(200, &body));
     assert_eq!(
@@ -87,7 +87,7 @@ fn f011_a_400_without_json_keeps_status_type_and_length_only() {
 }
 
 #[test]
-fn f012_an_error_that_is_no_string_does_no_harm() {
+fn f012_an_error_that_is_not_a_string_is_still_an_error() {
     for member in [
         json!({"code": 400, "message": "x"}),
         json!([1]),
@@ -129,7 +129,7 @@ fn f013_huge_and_endless_bodies_are_cut_off() {
 }
 
 #[test]
-fn f014_of_duplicate_keys_the_last_wins() {
+fn f014_the_last_of_duplicate_keys_counts() {
     let body = r#"{"access_token":"first","token_type":"mac","access_token":"last","token_type":"Bearer"}"#;
     assert_eq!(answered(body).unwrap(), "last");
     assert_eq!(
@@ -142,7 +142,7 @@ fn f014_of_duplicate_keys_the_last_wins() {
 }
 
 #[test]
-fn f015_invalid_utf8_is_protocol_error() {
+fn f015_invalid_utf8_is_a_protocol_error() {
     for bad in [&b"\xff"[..], b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88"] {
         let body = [br#"{"token_type":"Bearer","access_token":""#, bad, br#""}"#].concat();
         assert_eq!(answered(body).unwrap_err().status(), Status::Protocol);
@@ -183,7 +183,7 @@ fn i10_19_the_servers_description_is_in_the_message() {
 
 /// A login by a user cannot fix this error.
 #[test]
-fn i10_19_invalid_grant_for_an_m2m_client_is_no_missing_login() {
+fn i10_19_invalid_grant_for_an_m2m_client_is_misconfigured() {
     let body = json!({"error": "invalid_grant", "error_description": "Client disabled"});
     let error = error(json_answer(400, &body));
     assert_eq!((error.status(), error.reason()), (Status::Misconfigured, None));

@@ -23,18 +23,18 @@ fn buried(refresh_token: &str) -> String {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": refresh_token}));
     home.fake.answers(oauth_error(400, "invalid_grant"));
-    home.person().access_token().unwrap_err();
-    home.memo()["dead"][0].as_str().unwrap().to_owned()
+    home.user().access_token().unwrap_err();
+    home.failure_record()["dead"][0].as_str().unwrap().to_owned()
 }
 
 /// Returns the contents of the damaged files that were renamed.
-fn aside(home: &Home) -> Vec<Vec<u8>> {
+fn renamed(home: &Home) -> Vec<Vec<u8>> {
     let names = home.listing().into_iter().filter(|name| name.starts_with("token.json.corrupt-"));
     names.map(|name| std::fs::read(home.file(&name)).unwrap()).collect()
 }
 
 #[test]
-fn f071_a_damaged_file_is_put_aside_and_a_person_logs_in_again() {
+fn f071_a_damaged_file_is_renamed_and_requires_a_login() {
     let whole = sdk_bytes(&seeded(&json!({})));
     let half = &whole[..whole.len() / 2];
     let kinds: [&[u8]; 8] = [
@@ -51,40 +51,43 @@ fn f071_a_damaged_file_is_put_aside_and_a_person_logs_in_again() {
         let home = Home::new();
         home.seed(&json!({}));
         std::fs::write(home.token_file(), damaged).unwrap();
-        let session = home.person();
+        let session = home.user();
         assert_eq!(what(&session), corrupt(), "{damaged:?}");
         // An empty file holds nothing that could be lost, and another program may be about to fill
         // it. It is not renamed.
         let kept = if damaged.is_empty() { Vec::new() } else { vec![damaged.to_vec()] };
-        assert_eq!((aside(&home), home.token_file().exists()), (kept.clone(), damaged.is_empty()));
+        assert_eq!(
+            (renamed(&home), home.token_file().exists()),
+            (kept.clone(), damaged.is_empty())
+        );
         // The damage stays the reason of the error, and is detected once.
         home.advance(5);
-        assert_eq!((what(&session), aside(&home).len()), (corrupt(), kept.len()));
+        assert_eq!((what(&session), renamed(&home).len()), (corrupt(), kept.len()));
         assert_eq!(home.fake.count(), 0);
         home.seed(&json!({"access_token": "of-a-new-login"}));
         home.advance(1);
-        assert_eq!((ask(&session).as_str(), aside(&home).len()), ("of-a-new-login", kept.len()));
+        assert_eq!((ask(&session).as_str(), renamed(&home).len()), ("of-a-new-login", kept.len()));
     }
 }
 
 /// A process with a valid token continues to use it. A damaged file does not make a token invalid.
 #[test]
-fn f071_a_valid_token_outlives_the_damage() {
+fn f071_a_damaged_file_does_not_end_a_valid_token() {
     let home = Home::new();
     home.seed(&json!({}));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(ask(&session), SEEDED);
     std::fs::write(home.token_file(), "{\"access").unwrap();
     for _ in 0..20 {
         home.advance(1);
         assert_eq!(ask(&session), SEEDED);
     }
-    assert!(aside(&home).is_empty(), "nobody has needed it yet");
+    assert!(renamed(&home).is_empty(), "no call has needed it yet");
     // The token is due: the refresh detects the damage and renames the file. The token stays valid
     // until it expires.
     home.advance(2700);
     assert_eq!(ask(&session), SEEDED);
-    eventually(|| !aside(&home).is_empty());
+    eventually(|| !renamed(&home).is_empty());
     for _ in 0..20 {
         home.advance(10);
         assert_eq!(ask(&session), SEEDED);
@@ -94,28 +97,28 @@ fn f071_a_valid_token_outlives_the_damage() {
 }
 
 #[test]
-fn f071_a_machine_heals_itself() {
+fn f071_an_m2m_client_replaces_a_damaged_file() {
     for (number, damaged) in ["", "{\"access_token\": \"hal", "[1, 2]"].into_iter().enumerate() {
         let home = Home::new();
-        home.write(&home.machine_file(), &seeded(&json!({})));
-        std::fs::write(home.machine_file(), damaged).unwrap();
-        assert_eq!(ask(&home.machine()), "access-1", "{number}");
-        assert_eq!(read_json(&home.machine_file())["access_token"], "access-1");
-        let names = listing(home.machine_file().parent().unwrap());
+        home.write(&home.m2m_token_file(), &seeded(&json!({})));
+        std::fs::write(home.m2m_token_file(), damaged).unwrap();
+        assert_eq!(ask(&home.m2m()), "access-1", "{number}");
+        assert_eq!(read_json(&home.m2m_token_file())["access_token"], "access-1");
+        let names = listing(home.m2m_token_file().parent().unwrap());
         assert_eq!(
             names.iter().any(|name| name.starts_with("token.json.corrupt-")),
             !damaged.is_empty(),
             "{names:?}"
         );
-        assert_eq!((ask(&home.machine()).as_str(), home.fake.count()), ("access-1", 1));
+        assert_eq!((ask(&home.m2m()).as_str(), home.fake.count()), ("access-1", 1));
     }
     // If the damaged file cannot be renamed, an M2M client is served nevertheless.
     let home = Home::new();
-    home.write(&home.machine_file(), &seeded(&json!({})));
-    std::fs::write(home.machine_file(), "{\"hal").unwrap();
-    let directory = home.machine_file().parent().unwrap().to_owned();
+    home.write(&home.m2m_token_file(), &seeded(&json!({})));
+    std::fs::write(home.m2m_token_file(), "{\"hal").unwrap();
+    let directory = home.m2m_token_file().parent().unwrap().to_owned();
     if make_immutable(&directory, true) {
-        assert_eq!(ask(&home.machine()), "access-1");
+        assert_eq!(ask(&home.m2m()), "access-1");
         make_immutable(&directory, false);
     }
 }
@@ -133,19 +136,19 @@ fn make_immutable(directory: &std::path::Path, immutable: bool) -> bool {
 
 /// A file that cannot be a session is left unchanged, because another program may need it.
 #[test]
-fn f071_a_file_of_megabytes_is_nobodys_session() {
+fn f071_a_file_of_megabytes_is_not_read() {
     let home = Home::new();
     home.seed(&json!({"padding": "x".repeat(1024 * 1024)}));
-    let error = home.person().access_token().unwrap_err();
+    let error = home.user().access_token().unwrap_err();
     assert_eq!(error.status(), Status::Storage);
     assert!(error.message().contains("1 MiB") && home.token_file().exists(), "{error}");
 }
 
 #[test]
-fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
+fn f072_a_failure_record_of_a_newer_version_is_used_and_not_rewritten() {
     let home = Home::new();
     home.seed(&json!({"a_member_of_tomorrow": {"deep": [1.0, null]}, "_new": true}));
-    let session = home.person();
+    let session = home.user();
     session.refresh().unwrap();
     // Unknown members stay in the SDK's file.
     let tokens = home.tokens();
@@ -153,7 +156,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
         (&tokens["a_member_of_tomorrow"], &tokens["_new"]),
         (&json!({"deep": [1.0, null]}), &json!(true))
     );
-    let mut newer = home.memo();
+    let mut newer = home.failure_record();
     newer["form"] = json!(2);
     newer["tomorrow"] = json!({"x": 1});
     newer["not_before"] = json!({"unix_ms": (NOW + 60) * 1000, "status": "UNAVAILABLE", "message": "later", "what": "else"});
@@ -162,20 +165,20 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     let before = std::fs::read(home.failure_record_file()).unwrap();
     // The known members of a newer version's failure record are used.
     assert_eq!(
-        home.person().refresh().unwrap_err().retry_after(),
+        home.user().refresh().unwrap_err().retry_after(),
         Some(Duration::from_millis(60_000))
     );
     home.advance(60);
-    home.person().refresh().unwrap();
+    home.user().refresh().unwrap();
     home.seed(
         &json!({"_exp": NOW, "_iat": NOW - 3600, "refresh_token": "buried-by-a-newer-version"}),
     );
     home.advance(1);
-    assert_eq!(what(&home.person()), (Status::LoginRequired, "revoked".to_owned()));
+    assert_eq!(what(&home.user()), (Status::LoginRequired, "revoked".to_owned()));
     home.fake.answers(busy(503, Some("600")));
     home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600}));
-    home.person().access_token().unwrap_err();
-    home.person().logout(planetkey::Revoke::No).unwrap();
+    home.user().access_token().unwrap_err();
+    home.user().logout(planetkey::Revoke::No).unwrap();
     assert_eq!(
         std::fs::read(home.failure_record_file()).unwrap(),
         before,
@@ -185,7 +188,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
 }
 
 #[test]
-fn f073_marks_line_ends_and_zero_bytes_in_a_session_do_no_harm() {
+fn f073_byte_order_marks_line_ends_and_zero_bytes_in_a_session_are_accepted() {
     let text = String::from_utf8(sdk_bytes(&seeded(&json!({})))).unwrap();
     let kinds = [
         format!("\u{feff}{text}"),
@@ -199,7 +202,7 @@ fn f073_marks_line_ends_and_zero_bytes_in_a_session_do_no_harm() {
         let home = Home::new();
         home.seed(&json!({}));
         std::fs::write(home.token_file(), &touched).unwrap();
-        let session = home.person();
+        let session = home.user();
         assert_eq!(ask(&session), SEEDED, "{touched:?}");
         session.refresh().unwrap();
         // The next write has the SDK's format again, which the SDK can read.
@@ -215,7 +218,7 @@ fn f073_marks_line_ends_and_zero_bytes_in_a_session_do_no_harm() {
 /// Deletes only old files, only temporary files of planetkey, and only in a process that holds the
 /// lock.
 #[test]
-fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
+fn f085_old_temporary_files_of_crashes_are_deleted() {
     let home = Home::new();
     home.seed(&json!({}));
     let now = SystemTime::now();
@@ -249,7 +252,7 @@ fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
         seen.lock().unwrap().push((step, stale));
         Ok(())
     });
-    let session = home.person_on(&disk);
+    let session = home.user_on(&disk);
     ask(&session);
     assert_eq!(home.listing().len(), files.len() + 1, "reading sweeps nothing");
     session.refresh().unwrap();
@@ -264,7 +267,7 @@ fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
 }
 
 #[test]
-fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
+fn f090_an_old_file_from_a_backup_requires_a_login_without_a_loop() {
     let planet = Planet::new();
     let seeded = planet.seed(&json!({}));
     let backup = std::fs::read(planet.token_file()).unwrap();
@@ -274,7 +277,7 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
     planet.assert_alive(&seeded, 2);
     // The backup's access token has expired, and its refresh token was used long ago.
     let mut old: Value = serde_json::from_slice(&backup).unwrap();
-    old["access_token"] = json!("opaque-and-over");
+    old["access_token"] = json!("opaque-and-expired");
     old["_iat"] = json!(NOW - 1_000_000_000);
     old["_exp"] = json!(NOW - 999_996_400);
     let old = sdk_bytes(&old);
@@ -306,12 +309,12 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
 /// A restored file whose token is recorded as revoked costs no request, also if it appears while a
 /// session is open.
 #[test]
-fn f090_a_dead_token_that_comes_back_is_not_sent() {
+fn f090_a_restored_revoked_token_is_not_sent() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let backup = std::fs::read(home.token_file()).unwrap();
     home.fake.answers(oauth_error(400, "invalid_grant"));
-    let session = home.person();
+    let session = home.user();
     assert_eq!(what(&session).1, "revoked");
     home.seed(&json!({"access_token": "new-login", "refresh_token": "refresh-new"}));
     home.advance(1);
@@ -336,32 +339,32 @@ fn f115_files_of_another_version_are_read() {
         json!({}),
         json!({"form": 0}),
         json!({"form": "one", "dead": "none", "receipt": 5, "not_before": []}),
-        json!({"form": 1, "receipt": {"tokens": "?"}, "not_before": {"unix_ms": 1, "status": "NOBODY_KNOWS", "message": "m"}}),
+        json!({"form": 1, "receipt": {"tokens": "?"}, "not_before": {"unix_ms": 1, "status": "UNKNOWN", "message": "m"}}),
         json!({"form": 1, "dead": [1, null, "x"]}),
         json!({"form": 99, "dead": []}),
     ];
-    for memo in memos {
+    for record in memos {
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-        home.write(&home.failure_record_file(), &memo);
-        assert_eq!(ask(&home.person()), "access-1", "{memo}");
-        assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1), "{memo}");
+        home.write(&home.failure_record_file(), &record);
+        assert_eq!(ask(&home.user()), "access-1", "{record}");
+        assert_eq!((ask(&home.user()).as_str(), home.fake.count()), ("access-1", 1), "{record}");
     }
     // A token that an older version recorded as revoked stays revoked.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     home.write(&home.failure_record_file(), &json!({"dead": [fingerprint]}));
-    assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 0));
+    assert_eq!((what(&home.user()).1.as_str(), home.fake.count()), ("revoked", 0));
     // A damaged failure record is ignored and written anew.
     home.fake.answers(oauth_error(400, "invalid_grant"));
     std::fs::write(home.failure_record_file(), "{\"dead\": [").unwrap();
-    assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 1));
-    assert_eq!(home.memo()["dead"][0], json!(fingerprint));
+    assert_eq!((what(&home.user()).1.as_str(), home.fake.count()), ("revoked", 1));
+    assert_eq!(home.failure_record()["dead"][0], json!(fingerprint));
     // A failure record that cannot be written costs one more request, but no session.
     let home = Home::new();
     home.seed(&json!({}));
     let disk = ScriptedDisk::sound();
-    let session = home.person_on(&disk);
+    let session = home.user_on(&disk);
     let first = Mutex::new(true);
     disk.does(move |step| match step {
         Step::Create if std::mem::take(&mut *first.lock().unwrap()) => Err(Errno::IO.into()),
@@ -372,13 +375,13 @@ fn f115_files_of_another_version_are_read() {
         (home.refresh_token().as_str(), home.failure_record_file().exists()),
         ("refresh-1", false)
     );
-    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1));
+    assert_eq!((ask(&home.user()).as_str(), home.fake.count()), ("access-1", 1));
 }
 
 /// The status reports a session that cannot be used, and does not change its file.
 #[test]
-fn the_status_says_that_a_session_cannot_be_used() {
-    let note = |home: &Home| home.person().status().notes().to_vec();
+fn the_status_says_why_a_session_cannot_be_used() {
+    let note = |home: &Home| home.user().status().notes().to_vec();
     let home = Home::new();
     assert_eq!(note(&home), <[String; 0]>::default());
     home.seed(&json!({}));

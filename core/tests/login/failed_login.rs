@@ -1,6 +1,6 @@
 //! Signatures of ID tokens, and logins that fail after the server has issued tokens.
 
-use super::people::*;
+use super::scene::*;
 use planetkey::login::LoginOptions;
 use planetkey::{DeviceLogin, Error, LoginResult, Reason, Result, Session, Status};
 use serde_json::{Value, json};
@@ -9,42 +9,39 @@ use std::time::Duration;
 type LogIn<'a> = Box<dyn Fn() -> Result<LoginResult> + 'a>;
 
 /// Returns every method to log in, with a user who does all that the server asks.
-fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {
+fn logins(scene: &Scene) -> [(&'static str, LogIn<'_>); 3] {
     let browser = || {
-        let login = start(&people.desktop());
-        let (port, request) = get(&people.browse(&login, json!({})));
+        let login = start(&scene.desktop());
+        let (port, request) = get(&scene.browse(&login, json!({})));
         exchange(&login, port, &request);
         login.poll().map(|logged_in| logged_in.expect("the browser was served"))
     };
     let paste = || {
-        let login = start(&people.desktop());
-        login.complete(&people.browse(&login, json!({})))
+        let login = start(&scene.desktop());
+        login.complete(&scene.browse(&login, json!({})))
     };
     let device = || {
-        let login = device(people);
-        people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+        let login = device(scene);
+        scene.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
         login.wait(None)
     };
     [("browser", Box::new(browser)), ("paste", Box::new(paste)), ("device", Box::new(device))]
 }
 
-fn device(people: &People) -> DeviceLogin {
+fn device(scene: &Scene) -> DeviceLogin {
     let scopes = Some(SCOPES.map(str::to_owned).to_vec());
-    people
-        .user()
-        .start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes))
-        .unwrap()
+    scene.user().start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes)).unwrap()
 }
 
-fn sessions(people: &People) -> [Session; 2] {
-    [people.desktop(), people.user()]
+fn sessions(scene: &Scene) -> [Session; 2] {
+    [scene.desktop(), scene.user()]
 }
 
 /// Returns what has been revoked so far, in order: the hint, and whether the token was of the last
 /// login.
-fn revoked(people: &People, number: u64) -> Vec<String> {
-    assert!(people.simulator.wait_for("user.revoke", number, Duration::from_secs(30)).unwrap());
-    let requests = people.simulator.requests("user.revoke").unwrap();
+fn revoked(scene: &Scene, number: u64) -> Vec<String> {
+    assert!(scene.simulator.wait_for("user.revoke", number, Duration::from_secs(30)).unwrap());
+    let requests = scene.simulator.requests("user.revoke").unwrap();
     let field = |request: &Value, name: &str| {
         let fields = request["form"].as_array().unwrap();
         fields.iter().find(|field| field[0] == name).unwrap()[1].as_str().unwrap().to_owned()
@@ -58,44 +55,44 @@ fn changed(members: Value) -> Value {
 }
 
 #[test]
-fn i10_07_id_tokens_are_signed_as_the_server_announces() {
+fn i10_07_id_tokens_use_an_algorithm_that_the_server_announces() {
     for algorithms in [&["ES256"][..], &["PS256", "RS256"], &["EdDSA", "ES256"], &["RS256"], &[]] {
-        let people = People::new();
-        people.simulator.change_settings(&json!({"id_token_algorithms": algorithms})).unwrap();
-        for (way, log_in) in logins(&people) {
+        let scene = Scene::new();
+        scene.simulator.change_settings(&json!({"id_token_algorithms": algorithms})).unwrap();
+        for (way, log_in) in logins(&scene) {
             let logged_in =
                 log_in().unwrap_or_else(|error| panic!("{way} {algorithms:?}: {error}"));
             assert_eq!(logged_in.subject.as_deref(), Some("simulator-user"), "{way}");
         }
-        for session in sessions(&people) {
+        for session in sessions(&scene) {
             assert_eq!(
                 session.id_token_claims().unwrap()["sub"],
                 "simulator-user",
                 "{algorithms:?}"
             );
         }
-        assert_eq!(people.simulator.count("user.revoke").unwrap(), 0);
+        assert_eq!(scene.simulator.count("user.revoke").unwrap(), 0);
     }
 }
 
 /// The server changed its algorithm: a process that is already running reads the metadata again.
 #[test]
 fn i10_07_a_new_algorithm_is_found_in_newer_metadata() {
-    let people = People::new();
+    let scene = Scene::new();
     let (runtime, clock) = crate::common::real_network();
     let session =
-        Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime))
+        Session::from_profile("planet-user", &scene.options().with(|it| it.runtime = runtime))
             .unwrap();
     let log_in = || {
         let scopes = Some(SCOPES.map(str::to_owned).to_vec());
         let login = session
             .start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes))
             .unwrap();
-        people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+        scene.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
         login.wait(None)
     };
     log_in().unwrap();
-    people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
+    scene.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
     clock.advance(Duration::from_secs(30));
     assert_eq!(
         log_in().unwrap_err().reason(),
@@ -107,7 +104,7 @@ fn i10_07_a_new_algorithm_is_found_in_newer_metadata() {
 }
 
 #[test]
-fn i10_07_what_is_not_announced_is_refused() {
+fn i10_07_an_algorithm_that_is_not_announced_is_refused() {
     let announced = |algorithms: Value| json!({"steps": [{"metadata_response": {"set": {"id_token_signing_alg_values_supported": algorithms}}}], "repeat": true});
     for (announces, signs, tokens, found) in [
         (json!(["RS256"]), json!(["ES256"]), json!({}), "'ES256'"),
@@ -135,11 +132,11 @@ fn i10_07_what_is_not_announced_is_refused() {
             "algorithm is not that of the key",
         ),
     ] {
-        let people = People::new();
-        people.simulator.change_settings(&json!({"id_token_algorithms": signs})).unwrap();
-        people.simulator.script("user.metadata", &announced(announces.clone())).unwrap();
-        people.simulator.script("user.token", &changed(tokens)).unwrap();
-        for (way, log_in) in logins(&people) {
+        let scene = Scene::new();
+        scene.simulator.change_settings(&json!({"id_token_algorithms": signs})).unwrap();
+        scene.simulator.script("user.metadata", &announced(announces.clone())).unwrap();
+        scene.simulator.script("user.token", &changed(tokens)).unwrap();
+        for (way, log_in) in logins(&scene) {
             let error = log_in().unwrap_err();
             assert_eq!(
                 (error.status(), error.reason()),
@@ -148,14 +145,12 @@ fn i10_07_what_is_not_announced_is_refused() {
             );
             assert!(error.message().contains(found), "{way}: {error}");
         }
-        assert!(
-            !people.token_file("desktop").exists() && !people.token_file("planet-user").exists()
-        );
+        assert!(!scene.token_file("desktop").exists() && !scene.token_file("planet-user").exists());
     }
 }
 
 #[test]
-fn i10_07_a_login_that_fails_revokes_what_it_received() {
+fn i10_07_a_failed_login_revokes_its_tokens() {
     type Expected = fn(&Error) -> bool;
     let failures: [(Value, Expected); 8] = [
         (json!({"id_token_key": "other"}), |error| error.reason() == Some(Reason::BadSignature)),
@@ -177,49 +172,49 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
         }),
     ];
     for (members, is_expected) in failures {
-        let people = People::new();
-        people.simulator.script("user.token", &changed(members.clone())).unwrap();
-        for (number, (way, log_in)) in logins(&people).into_iter().enumerate() {
+        let scene = Scene::new();
+        scene.simulator.script("user.token", &changed(members.clone())).unwrap();
+        for (number, (way, log_in)) in logins(&scene).into_iter().enumerate() {
             let error = log_in().unwrap_err();
             assert!(is_expected(&error), "{way} {members}: {error}");
             let both = ["refresh_token", "access_token"];
             assert_eq!(
-                revoked(&people, 2 * (number as u64 + 1))[2 * number..],
+                revoked(&scene, 2 * (number as u64 + 1))[2 * number..],
                 both,
                 "{way} {members}"
             );
         }
         let ended: Vec<Value> =
-            people.simulator.sessions().iter().map(|family| family["revoked"].clone()).collect();
+            scene.simulator.sessions().iter().map(|family| family["revoked"].clone()).collect();
         assert_eq!(ended, ["revocation", "revocation", "revocation"], "{members}");
     }
 }
 
 /// The nonce is that of another login: the ID token was injected.
 #[test]
-fn i10_07_a_wrong_nonce_revokes_and_an_access_token_alone_is_revoked_too() {
-    let people = People::new();
-    people
+fn i10_07_a_wrong_nonce_revokes_also_an_access_token_alone() {
+    let scene = Scene::new();
+    scene
         .simulator
         .script("user.token", &changed(json!({"id_token_claims": {"nonce": "another"}})))
         .unwrap();
-    let session = people.desktop_with(&json!({"scopes": ["planet", "openid"]}));
+    let session = scene.desktop_with(&json!({"scopes": ["planet", "openid"]}));
     let login = start(&session);
-    let error = login.complete(&people.browse(&login, json!({}))).unwrap_err();
+    let error = login.complete(&scene.browse(&login, json!({}))).unwrap_err();
     assert_eq!(error.reason(), Some(Reason::BadNonce));
-    assert_eq!(revoked(&people, 1), ["access_token"], "offline_access was not asked for");
+    assert_eq!(revoked(&scene, 1), ["access_token"], "offline_access was not requested");
 }
 
 #[test]
-fn i10_07_a_revocation_that_fails_does_not_hide_why_the_login_failed() {
+fn i10_07_a_failed_revocation_does_not_replace_the_error_of_the_login() {
     for step in
         [json!({"status": 503}), json!({"status": 400}), json!({"fault": "reset_after_read"})]
     {
-        let people = People::new();
-        people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
-        people.simulator.script("user.token", &changed(json!({"id_token_key": "other"}))).unwrap();
-        people.simulator.script("user.revoke", &json!({"steps": [step], "repeat": true})).unwrap();
-        for (way, log_in) in logins(&people) {
+        let scene = Scene::new();
+        scene.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
+        scene.simulator.script("user.token", &changed(json!({"id_token_key": "other"}))).unwrap();
+        scene.simulator.script("user.revoke", &json!({"steps": [step], "repeat": true})).unwrap();
+        for (way, log_in) in logins(&scene) {
             assert_eq!(log_in().unwrap_err().reason(), Some(Reason::BadSignature), "{way}");
         }
     }
@@ -228,19 +223,19 @@ fn i10_07_a_revocation_that_fails_does_not_hide_why_the_login_failed() {
 /// The login is cancelled just before the server responds. The late tokens are revoked, and the
 /// process ends only after that.
 #[test]
-fn i10_07_a_login_that_is_cancelled_revokes_what_comes_late() {
-    let people = People::new();
-    people.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
-    let login = device(&people);
-    people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+fn i10_07_a_cancelled_login_revokes_tokens_that_arrive_late() {
+    let scene = Scene::new();
+    scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let login = device(&scene);
+    scene.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| login.wait(None));
-        assert!(people.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+        assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
         login.cancel();
         assert_eq!(waiting.join().unwrap().unwrap_err().status(), Status::Cancelled);
     });
     assert!(!planetkey::session::settle(std::time::Duration::ZERO), "the request is in progress");
-    people.simulator.release("gate");
-    assert_eq!(revoked(&people, 2), ["refresh_token", "access_token"]);
-    assert!(!people.token_file("planet-user").exists());
+    scene.simulator.release("gate");
+    assert_eq!(revoked(&scene, 2), ["refresh_token", "access_token"]);
+    assert!(!scene.token_file("planet-user").exists());
 }
