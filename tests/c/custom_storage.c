@@ -209,7 +209,8 @@ static void a_token_that_cannot_be_saved_is_used(void) {
 
 int main(void) {
     void (*const tests[])(void) = {a_saved_token_is_used, a_new_token_is_saved_before_it_is_used,
-                                   a_logout_deletes_the_saved_text, a_failed_load_is_the_error_of_the_call,
+                                   a_logout_deletes_the_saved_text,
+                                   a_failed_load_is_the_error_of_the_call,
                                    a_token_that_cannot_be_saved_is_used};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {

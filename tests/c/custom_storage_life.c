@@ -276,12 +276,10 @@ static void one_session_calls_from_one_thread_at_a_time(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {user_data_is_freed_once,
-                                   user_data_is_freed_after_a_refresh_in_progress,
-                                   invalid_structs_are_refused,
-                                   a_callback_may_call_planetkey,
-                                   logout_waits_for_a_refresh,
-                                   one_session_calls_from_one_thread_at_a_time};
+    void (*const tests[])(void) = {
+        user_data_is_freed_once,     user_data_is_freed_after_a_refresh_in_progress,
+        invalid_structs_are_refused, a_callback_may_call_planetkey,
+        logout_waits_for_a_refresh,  one_session_calls_from_one_thread_at_a_time};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {
         simulator_reset();

@@ -203,9 +203,8 @@ static void everything_at_once(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {one_request_at_first_use_and_at_expiry,
-                                   one_failure_for_all, no_caller_with_a_valid_token_waits,
-                                   everything_at_once};
+    void (*const tests[])(void) = {one_request_at_first_use_and_at_expiry, one_failure_for_all,
+                                   no_caller_with_a_valid_token_waits, everything_at_once};
     simulator_start();
     snprintf(api_url, sizeof api_url, "%s",
              simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/data/v1/item-types"));

@@ -141,7 +141,9 @@ def test_a_copied_profile_is_a_session_of_its_own_for_both(
 
 
 @pytest.mark.parametrize("who", ["sdk", "ours"])
-def test_a_profile_selected_by_either_is_selected_for_both(simulator: Simulator, home: Path, who: str) -> None:
+def test_a_profile_selected_by_either_is_selected_for_both(
+    simulator: Simulator, home: Path, who: str
+) -> None:
     for name in ("first", "second"):
         put(
             config_file(home, name),
@@ -163,7 +165,9 @@ def test_a_profile_selected_by_either_is_selected_for_both(simulator: Simulator,
     assert selected == "second"
 
 
-def test_a_profile_that_planetkey_deletes_is_gone_for_the_sdk(simulator: Simulator, home: Path) -> None:
+def test_a_profile_that_planetkey_deletes_is_gone_for_the_sdk(
+    simulator: Simulator, home: Path
+) -> None:
     login_as_machine("sdk", simulator)
     (profile,) = planet_profiles()
     well(planetkey_command("profile", "delete", profile, "--yes"))
@@ -200,7 +204,9 @@ def test_after_a_reset_by_either_nothing_is_left_for_either(
     check_lives(simulator, tokens, refreshes=0)
 
 
-def test_after_a_logout_by_planetkey_the_sdk_has_no_session(simulator: Simulator, home: Path) -> None:
+def test_after_a_logout_by_planetkey_the_sdk_has_no_session(
+    simulator: Simulator, home: Path
+) -> None:
     seed_user(simulator, home)
     assert planet.Auth.from_user_default_session().is_initialized()
     well(planetkey_command("logout"))

@@ -195,7 +195,9 @@ def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
     assert loopback.queries("as.other") == [None]
 
 
-def test_netrc_does_not_replace_the_credential(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_does_not_replace_the_credential(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loopback.write_netrc()
     monkeypatch.setenv("NETRC", str(loopback.home / ".netrc"))
     with httpx.Client(auth=loopback.both(), trust_env=True) as client:

@@ -126,7 +126,9 @@ def test_the_official_command_refreshes_a_login_of_planetkey(quick: Simulator, h
     check_lives(quick, first, refreshes=1)
 
 
-def test_a_logout_by_planetkey_ends_the_session_of_the_official_login(quick: Simulator, home: Path) -> None:
+def test_a_logout_by_planetkey_ends_the_session_of_the_official_login(
+    quick: Simulator, home: Path
+) -> None:
     with logging_in(SDK) as user_code:
         quick.log_in(user_code=user_code, username="ada")
     refresh_token = kept(token_file(home))["refresh_token"]

@@ -102,7 +102,9 @@ def test_it_is_repeated_once(simulator: Simulator, home: Path) -> None:
     check_lives(simulator, tokens, refreshes=1)
 
 
-def test_a_response_that_a_new_token_cannot_change_is_final(simulator: Simulator, home: Path) -> None:
+def test_a_response_that_a_new_token_cannot_change_is_final(
+    simulator: Simulator, home: Path
+) -> None:
     tokens = seed_user(simulator, home)
     simulator.script("planet_api", {"status": 403, "json": {}}, repeat=True)
     with pytest.raises(planet.exceptions.NoPermission):

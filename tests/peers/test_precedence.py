@@ -235,9 +235,7 @@ def test_odd_cases(situation: Situation, case: str) -> None:
     assert by_the_sdk() == sdk
 
 
-def test_a_broken_planet_json_is_skipped(
-    situation: Situation, home: Path
-) -> None:
+def test_a_broken_planet_json_is_skipped(situation: Situation, home: Path) -> None:
     situation.put({"PL_API_KEY": "e-key"}, {})
     put(home / ".planet.json", "{")
     assert by_ours() == by_the_command() == by_the_sdk() == E_KEY

@@ -128,7 +128,9 @@ def test_f095_both_refresh_at_once_if_the_server_allows_an_overlap(
     assert simulator.session_of(tokens["refresh_token"])["active"]
 
 
-def test_a_revoked_session_is_revoked_for_both_without_a_loop(simulator: Simulator, home: Path) -> None:
+def test_a_revoked_session_is_revoked_for_both_without_a_loop(
+    simulator: Simulator, home: Path
+) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.revoke(refresh_token=tokens["refresh_token"])
     ours = planetkey.Session.from_profile(USER)

@@ -69,7 +69,9 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @posix
-def test_f101_a_child_without_a_disk_continues_with_the_inherited_token(simulator: Simulator) -> None:
+def test_f101_a_child_without_a_disk_continues_with_the_inherited_token(
+    simulator: Simulator,
+) -> None:
     script = """
 import os, sys, planetkey
 session = planetkey.Session.from_defaults(save=False)
