@@ -46,5 +46,6 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
 print(f"serving {file} at http://127.0.0.1:{port}/", flush=True)
-ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+server.serve_forever()
