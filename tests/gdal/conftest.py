@@ -6,7 +6,7 @@ from pathlib import Path
 import planetkey
 import pytest
 
-from servers import Servers, running_servers
+from servers import ServerProcess, Servers, running_servers
 from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
 
 
@@ -31,10 +31,16 @@ def simulator(
     _simulator_process.reset()
 
 
+@pytest.fixture(scope="session")
+def _server_process() -> Iterator[ServerProcess]:
+    with running_servers() as process:
+        yield process
+
+
 @pytest.fixture
-def servers(simulator: Simulator) -> Iterator[Servers]:
-    with running_servers(simulator.planet_api) as servers:
-        yield servers
+def servers(simulator: Simulator, _server_process: ServerProcess) -> Servers:
+    """Servers with ports of their own, so that GDAL has nothing of them in memory."""
+    return _server_process.start(simulator.planet_api)
 
 
 @pytest.fixture

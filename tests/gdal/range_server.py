@@ -97,11 +97,11 @@ class State:
 
     # Where the simulator judges tokens.
     judge: str
+    picture: bytes
+    quad: bytes
     api: str = ""
     storage: str = ""
     control: str = ""
-    picture: bytes = field(default_factory=lambda: tiff(32, 1, TILE))
-    quad: bytes = field(default_factory=lambda: tiff(16, 4, SIZE))
     requests: list[Request] = field(default_factory=list)
 
 
@@ -234,22 +234,38 @@ class _Server(ThreadingHTTPServer):
         """GDAL closes a connection when it has read the header of a response."""
 
 
-def main() -> None:
-    """Serves until standard input ends, and prints the addresses.
+def _end(server: _Server) -> None:
+    server.shutdown()
+    server.server_close()
 
-    API and storage are two hosts of this computer, because redirects lead from one host to another.
-    A third server tells what they have seen.
+
+def main() -> None:
+    """Serves until standard input ends.
+
+    Each line of the input names a judge. It starts servers with new ports, which have seen nothing,
+    in place of those before, and prints their addresses. API and storage are two hosts of this
+    computer, because redirects lead from one host to another. A third server tells what they have
+    seen.
     """
-    state = State(judge=sys.argv[1])
-    for name, host in (("api", "127.0.0.1"), ("storage", "127.0.0.2"), ("control", "127.0.0.1")):
-        server = _Server((host, 0), _handler(state, name))
-        setattr(state, name, f"http://{host}:{server.server_port}")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(
-        json.dumps({"api": state.api, "storage": state.storage, "control": state.control}),
-        flush=True,
-    )
-    sys.stdin.read()
+    picture, quad = tiff(32, 1, TILE), tiff(16, 4, SIZE)
+    running: list[_Server] = []
+    for line in sys.stdin:
+        for server in running:
+            # This takes as long as the server's loop sleeps.
+            threading.Thread(target=_end, args=(server,), daemon=True).start()
+        running.clear()
+        state = State(line.strip(), picture, quad)
+        for name, host in (
+            ("api", "127.0.0.1"),
+            ("storage", "127.0.0.2"),
+            ("control", "127.0.0.1"),
+        ):
+            server = _Server((host, 0), _handler(state, name))
+            setattr(state, name, f"http://{host}:{server.server_port}")
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            running.append(server)
+        addresses = {"api": state.api, "storage": state.storage, "control": state.control}
+        print(json.dumps(addresses), flush=True)
 
 
 if __name__ == "__main__":

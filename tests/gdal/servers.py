@@ -49,18 +49,37 @@ def write_netrc(home: Path) -> None:
     file.chmod(0o600)
 
 
+class ServerProcess:
+    """The process of the servers, which makes their pictures once."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("range_server.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, judge: str) -> Servers:
+        """New servers that ask the simulator at `judge` about each token. Ends the last ones."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(judge, file=self._process.stdin, flush=True)
+        return Servers(json.loads(self._process.stdout.readline()))
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
 @contextmanager
-def running_servers(judge: str) -> Iterator[Servers]:
-    """Servers that ask the simulator at `judge` about each token, until the end of the block."""
-    program = Path(__file__).with_name("range_server.py")
-    process = subprocess.Popen(
-        [sys.executable, program, judge], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+def running_servers() -> Iterator[ServerProcess]:
+    """A process of servers, until the end of the block."""
+    process = ServerProcess()
     try:
-        yield Servers(json.loads(process.stdout.readline()))
+        yield process
     finally:
-        process.stdin.close()
-        process.wait(30)
-        process.stdout.close()
+        process.end()
