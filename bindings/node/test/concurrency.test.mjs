@@ -38,9 +38,10 @@ test('32 calls at the first use send one token request', async () => {
 });
 
 test('32 calls at expiry send one token request', async () => {
+  // A saved token, so that no request but the one at its expiry is sent, however long a step takes.
+  const first = await simulator.savedM2mToken(7);
   const session = simulator.m2mSession();
-  await simulator.script('m2m.token', { token_response: { expires_in: 2 } }, { hold: 'gate' });
-  const first = await session.accessToken();
+  await simulator.script('m2m.token', { hold: 'gate' });
   await expired(session);
   const tokens = calls(session);
   await simulator.waitHeld('gate');
@@ -48,7 +49,7 @@ test('32 calls at expiry send one token request', async () => {
   const second = new Set(await Promise.all(tokens));
   assert.equal(second.size, 1);
   assert.ok(!second.has(first));
-  assert.equal(await simulator.count('m2m.token'), 2);
+  assert.equal(await simulator.count('m2m.token'), 1);
 });
 
 test('32 calls share one failure', async () => {

@@ -79,10 +79,25 @@ export class Simulator {
   /** A user session on disk, as a login of Planet's own tools saves it. Expired by default. */
   async savedLogin(options = {}) {
     const tokens = await this.login({ age: 7200, ...options });
-    const directory = join(this.home, '.planet/planet-user');
+    this.#saveTokens('planet-user', tokens);
+    return tokens;
+  }
+
+  /** A token of the M2M client on disk that expires in so many seconds. Returns it. */
+  async savedM2mToken(seconds) {
+    const lifetime = 3600;
+    const exp = Math.floor(Date.now() / 1000) + seconds;
+    const claims = { iat: exp - lifetime, exp };
+    const { access_token: token } = await this.#control('/token', { claims });
+    const tokens = { access_token: token, expires_in: lifetime, token_type: 'Bearer' };
+    this.#saveTokens(`planet-m2m-${this.client_id}`, { ...tokens, _iat: claims.iat, _exp: claims.exp });
+    return token;
+  }
+
+  #saveTokens(profile, tokens) {
+    const directory = join(this.home, '.planet', profile);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeFileSync(join(directory, 'token.json'), JSON.stringify(tokens), { mode: 0o600 });
-    return tokens;
   }
 
   /** What `token.json` of a profile holds. */
