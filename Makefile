@@ -5,8 +5,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 PYTHON ?= python3
-# The number of suites that run at the same time.
-JOBS ?= 2
+# The number of suites that run at the same time: two for each processor, because most of them wait
+# for servers, timers and other processes more than they compute.
+JOBS ?= $(shell expr 2 '*' "$$(nproc 2>/dev/null || echo 2)")
 export CARGO PYTHON PREFIX DESTDIR
 
 # Each language writes the names of the shared cases that it ran below this directory.
@@ -22,16 +23,14 @@ host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large and needed by one suite only. That suite says so when it is skipped.
 gdal_packages := libgdal-dev
 
-# Suites that run in parallel.
-together := lint test-schedules test-model test-c test-static-libs test-python test-node test-host \
-	test-peers test-browser test-servers test-gdal test-install test-asan test-fuzz test-readme \
-	test-docs docs
-# Suites that run afterwards, one at a time: they depend on short deadlines or load every core.
-alone := test-rust test-processes demo
+# All suites. They start in this order: first what needs no build, then the longest, so that no long
+# one runs alone at the end.
+suites := test-model test-c test-peers test-node test-fuzz test-rust test-processes test-host \
+	test-servers test-docs docs test-python lint test-browser test-gdal test-install \
+	test-schedules test-demo test-readme test-asan test-static-libs
 
-.PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized check test \
-	test-together test-alone $(together) $(alone) test-vectors check-windows audit fuzz \
-	pictures bench install dist clean
+.PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized demo check \
+	test test-suites $(suites) test-vectors check-windows audit fuzz pictures bench install dist clean
 
 all: build
 
@@ -68,7 +67,9 @@ sanitized: prerequisites
 	tests/fuzz/cargo test --release --locked --no-run -p planetkey-ffi --test main
 
 demo: prerequisites ## builds everything and runs the main task against the simulator, without an account
-	@$(MAKE) --no-print-directory -j$(JOBS) bindings
+	@$(MAKE) --no-print-directory -j$(JOBS) test-demo
+
+test-demo: bindings
 	$(suite) demo tests/demo/run
 
 check: lint ## runs lint, the core tests and the shared cases: run it before a commit
@@ -80,15 +81,13 @@ check: lint ## runs lint, the core tests and the shared cases: run it before a c
 test: prerequisites ## builds everything and runs every suite
 	@tests/suite --clear
 	@status=0; \
-	$(MAKE) --keep-going --output-sync=target -j$(JOBS) test-together || status=1; \
-	$(MAKE) --keep-going -j1 test-alone || status=1; \
+	$(MAKE) --keep-going --output-sync=target -j$(JOBS) test-suites || status=1; \
 	$(MAKE) test-vectors || status=1; \
 	tests/suite --table; \
 	if [ $$status = 0 ]; then echo "every suite passed"; else echo "not every suite passed" >&2; fi; \
 	exit $$status
 
-test-together: $(together)
-test-alone: $(alone)
+test-suites: $(suites)
 
 lint: prerequisites ## checks rustfmt, clippy, dependencies (deny.toml), and that each crate is compiled once
 	$(suite) lint tests/lint
