@@ -19,6 +19,8 @@ A comment right before a block says what the block is:
 A block of code without such a comment is an error, so that nothing is left out by accident. Blocks
 of `text` need none. In a page that starts no simulator the blocks ask Planet's real host names, and
 a proxy leads them to the simulator. Device logins are approved by a user called ada.
+
+Several pages run at the same time, each with its own directory and simulator.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +70,8 @@ PROGRAMS = {
     "mjs": ("program.mjs", ["node"]),
 }
 SECONDS = 300
+# Pages wait for logins most of the time.
+PAGES_AT_ONCE = 3
 
 
 class Failure(Exception):
@@ -314,10 +319,10 @@ def main() -> None:
     ) + [ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", ROOT / "SECURITY.md"]
     ran = 0
     wrong: list[str] = []
-    for page in pages:
-        number, failures = run(page)
-        ran += number
-        wrong += failures
+    with ThreadPoolExecutor(PAGES_AT_ONCE) as pool:
+        for number, failures in pool.map(run, pages):
+            ran += number
+            wrong += failures
     for failure in wrong:
         print(failure, file=sys.stderr)
     print(f"{ran} passed, {len(wrong)} failed")
