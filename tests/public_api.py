@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent / "core"
 LISTING = ROOT / "public-api.txt"
 HIDDEN = "#[doc(hidden)]"
+OPEN = "#[non_exhaustive]"
 ITEM = re.compile(r"^( *)pub (?:(?:const|unsafe|async) )*(struct|enum|trait|fn|const|type) (\w+)")
 
 
@@ -23,13 +24,18 @@ def source(path: Path) -> list[str]:
     return [line for line in text.splitlines() if not line.lstrip().startswith("//")]
 
 
-def is_hidden(lines: list[str], at: int) -> bool:
-    """Whether one of the attributes before this line hides the item."""
+def has_attribute(lines: list[str], at: int, attribute: str) -> bool:
+    """Whether this is one of the attributes before this line."""
     while at > 0 and lines[at - 1].lstrip().startswith("#["):
         at -= 1
-        if HIDDEN in lines[at]:
+        if attribute in lines[at]:
             return True
     return False
+
+
+def is_hidden(lines: list[str], at: int) -> bool:
+    """Whether one of the attributes before this line hides the item."""
+    return has_attribute(lines, at, HIDDEN)
 
 
 def signature(lines: list[str], at: int) -> str:
@@ -71,7 +77,8 @@ def described(name: str, files: dict[Path, list[str]]) -> list[str]:
         for at, line in enumerate(lines):
             item = ITEM.match(line)
             if item and item[3] == name and (not item[1] or item[2] == "fn"):
-                found.append(signature(lines, at))
+                is_open = has_attribute(lines, at, OPEN)
+                found.append((f"{OPEN} " if is_open else "") + signature(lines, at))
                 if item[2] in ("struct", "enum", "trait") and line.rstrip().endswith("{"):
                     for inner in block(lines, at):
                         text = lines[inner]

@@ -4,6 +4,8 @@ use std::ops::{Add, Sub};
 use std::sync::Mutex;
 use std::time::Duration;
 
+/// The shortest deadline that a caller can set.
+pub(crate) const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 /// The longest deadline that a caller can set.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 

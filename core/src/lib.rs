@@ -70,8 +70,8 @@ pub use login::{
 pub use secret::Secret;
 pub use session::{
     AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT, Header, HostStatus, Immediate,
-    Interrupt, LoginResult, LogoutResult, Options, OtherUser, Revocation, Revoke, Session,
-    SessionBuilder, SessionStatus, SourceStatus, settle,
+    Interrupt, LoginResult, LogoutResult, Options, Revocation, Revoke, Session, SessionBuilder,
+    SessionStatus, SourceStatus, settle,
 };
 #[doc(hidden)]
 pub use session::{Named, Runtime};

@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr::{null, null_mut};
+use std::time::Duration;
 
 use planetkey::{BrowserLogin, DeviceLogin, Error, LoginResult, Result, Status};
 
@@ -285,11 +286,11 @@ pub unsafe extern "C" fn planetkey_login_expires_in_ms(login: *const planetkey_l
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         handle::get(login, -1, |login| {
-            let left_ms = match &login.kind {
-                Kind::Device(login) => login.expires_in_ms(),
-                Kind::Browser(login) => login.expires_in_ms(),
+            let left = match &login.kind {
+                Kind::Device(login) => login.expires_in(),
+                Kind::Browser(login) => login.expires_in(),
             };
-            Some(i64::try_from(left_ms).unwrap_or(i64::MAX))
+            Some(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
         })
     }
 }
@@ -392,10 +393,10 @@ pub unsafe extern "C" fn planetkey_login_wait(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         give_result(result, error, || {
-            let timeout_ms = Some(u64::from(timeout_ms)).filter(|timeout_ms| *timeout_ms != 0);
+            let timeout = (timeout_ms != 0).then(|| Duration::from_millis(u64::from(timeout_ms)));
             match counted(login)? {
-                Kind::Device(login) => login.wait(timeout_ms),
-                Kind::Browser(login) => login.wait(timeout_ms),
+                Kind::Device(login) => login.wait(timeout),
+                Kind::Browser(login) => login.wait(timeout),
             }
         })
     }

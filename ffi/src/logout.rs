@@ -30,7 +30,8 @@ impl planetkey_revocation {
         match revocation {
             Revocation::NotAsked => Self::None,
             Revocation::Revoked => Self::Revoked,
-            Revocation::Unknown(_) => Self::Unknown,
+            // Also an outcome that this list does not have yet: the token may still be valid.
+            _ => Self::Unknown,
         }
     }
 
@@ -76,10 +77,7 @@ impl planetkey_logout_result {
         planetkey_logout_result {
             removed: result.removed,
             revocation: planetkey_revocation::of(&result.revocation),
-            revocation_error: match &result.revocation {
-                Revocation::Unknown(error) => Some(c_string(error.message())),
-                Revocation::NotAsked | Revocation::Revoked => None,
-            },
+            revocation_error: result.revocation_error().map(|error| c_string(error.message())),
         }
     }
 }

@@ -52,12 +52,23 @@ pub enum planetkey_prompt_kind {
 }
 
 impl planetkey_prompt_kind {
-    const fn of(kind: PromptKind) -> Self {
+    /// `None` for a kind that this list does not have yet. A test compares it with the core's.
+    const fn of(kind: PromptKind) -> Option<Self> {
         match kind {
-            PromptKind::Browser => Self::Browser,
-            PromptKind::Device => Self::Device,
-            PromptKind::Paste => Self::Paste,
-            PromptKind::OtherUser => Self::OtherUser,
+            PromptKind::Browser => Some(Self::Browser),
+            PromptKind::Device => Some(Self::Device),
+            PromptKind::Paste => Some(Self::Paste),
+            PromptKind::OtherUser => Some(Self::OtherUser),
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static CStr {
+        match self {
+            Self::Browser => c"browser",
+            Self::Device => c"device",
+            Self::Paste => c"paste",
+            Self::OtherUser => c"other_user",
         }
     }
 }
@@ -158,19 +169,9 @@ impl planetkey_prompt {
 pub unsafe extern "C" fn planetkey_prompt_kind_of(prompt: *const planetkey_prompt) -> i32 {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        handle::get(prompt, 0, |prompt| Some(planetkey_prompt_kind::of(prompt.prompt.kind) as i32))
-    }
-}
-
-const KINDS: [PromptKind; 4] =
-    [PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherUser];
-
-const fn name(kind: PromptKind) -> &'static CStr {
-    match kind {
-        PromptKind::Browser => c"browser",
-        PromptKind::Device => c"device",
-        PromptKind::Paste => c"paste",
-        PromptKind::OtherUser => c"other_user",
+        handle::get(prompt, 0, |prompt| {
+            planetkey_prompt_kind::of(prompt.prompt.kind).map(|kind| kind as i32)
+        })
     }
 }
 
@@ -183,8 +184,10 @@ const fn name(kind: PromptKind) -> &'static CStr {
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn planetkey_prompt_kind_name(kind: i32) -> *const c_char {
-    let is_it = |known: &&PromptKind| planetkey_prompt_kind::of(**known) as i32 == kind;
-    panic::or(null(), || KINDS.iter().find(is_it).map(|kind| name(*kind).as_ptr()))
+    let mut kinds = PromptKind::ALL.iter().filter_map(|kind| planetkey_prompt_kind::of(*kind));
+    panic::or(null(), || {
+        kinds.find(|known| *known as i32 == kind).map(|known| known.name().as_ptr())
+    })
 }
 
 /// Returns the message: all that the user must know, in a few lines that end with a line break.
@@ -267,7 +270,7 @@ pub unsafe extern "C" fn planetkey_prompt_expires_in_ms(prompt: *const planetkey
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         handle::get(prompt, -1, |prompt| {
-            prompt.prompt.expires_in_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))
+            prompt.prompt.expires_in.map(|left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
         })
     }
 }
@@ -342,10 +345,12 @@ mod tests {
 
     #[test]
     fn prompt_kinds_match_the_core() {
-        for kind in KINDS {
-            assert_eq!(name(kind).to_bytes(), kind.name().as_bytes());
-            let number = planetkey_prompt_kind::of(kind) as i32;
-            assert_eq!(planetkey_prompt_kind_name(number), name(kind).as_ptr());
+        for kind in PromptKind::ALL {
+            let here = planetkey_prompt_kind::of(*kind);
+            let name = here.map(planetkey_prompt_kind::name);
+            assert_eq!(name.map(CStr::to_bytes), Some(kind.name().as_bytes()));
+            let by_number = here.map(|here| planetkey_prompt_kind_name(here as i32));
+            assert_eq!(by_number, name.map(CStr::as_ptr));
         }
         assert!(planetkey_prompt_kind_name(0).is_null() && planetkey_prompt_kind_name(5).is_null());
     }

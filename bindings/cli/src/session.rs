@@ -76,17 +76,14 @@ pub(crate) fn logout(
     json: bool,
     streams: &mut Streams<'_>,
 ) -> Result<String> {
-    let nothing = LogoutResult { removed: false, revocation: Revocation::NotAsked };
+    let nothing = LogoutResult::default();
     let out = match opened.and_then(|session| session.logout(revoke.into())) {
         Err(error) if error.status() == Status::LoginRequired => nothing,
         out => out.map_err(|error| {
             about_keys(error, "an API key has no session; to delete a saved one run `planetkey profile delete NAME`")
         })?,
     };
-    let why = match &out.revocation {
-        Revocation::Unknown(error) => Some(error.message().to_owned()),
-        Revocation::NotAsked | Revocation::Revoked => None,
-    };
+    let why = out.revocation_error().map(|error| error.message().to_owned());
     streams.say(match (out.removed, &out.revocation) {
         (false, _) => "no user was logged in",
         (true, Revocation::Revoked) => "logged out, and the refresh token was revoked",

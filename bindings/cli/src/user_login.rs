@@ -228,7 +228,7 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
             let pasted = streams.ask_secret("The address, which is not shown:", instead)?;
             Ok(Some(pasted.expose().to_owned()))
         }
-        PromptKind::Browser | PromptKind::Device => {
+        _ => {
             let message = wrapped(&prompt.message);
             if !with_qr_code || prompt.kind != PromptKind::Device {
                 streams.show(&format!("{message}\n"));
@@ -262,9 +262,7 @@ struct Waiting {
 impl Waiting {
     fn begin(&mut self, prompt: &Prompt) {
         if matches!(prompt.kind, PromptKind::Browser | PromptKind::Device) {
-            self.ends = prompt
-                .expires_in_ms
-                .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+            self.ends = prompt.expires_in.and_then(|left| Instant::now().checked_add(left));
         }
     }
 

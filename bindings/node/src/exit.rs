@@ -3,13 +3,13 @@
 use napi_derive::napi;
 use planetkey_support::exit;
 
-use crate::options::whole;
+use crate::options::milliseconds;
 
 /// Waits for refreshes of user sessions that are in progress in this process. Returns `true` if
 /// none is left.
 #[napi]
 pub fn settle(timeout_ms: f64) -> bool {
-    planetkey::session::settle(std::time::Duration::from_millis(whole(timeout_ms)))
+    planetkey::session::settle(milliseconds(timeout_ms))
 }
 
 /// How long process exit waits, in milliseconds.

@@ -1,23 +1,20 @@
 //! Logins of users.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
+use planetkey::clock::LONGEST_TIMEOUT;
 use planetkey::login::Method;
 use planetkey::{
     BrowserLogin, DeviceLogin, Error, LoginOptions, LoginResult, Prompt, Prompter, Status,
 };
 
 use crate::calls::{Answer, Call, JavaScript};
-use crate::options::whole;
+use crate::options::milliseconds;
 use crate::prompt::NativePrompt;
 use crate::wait::{self, Cancellation};
-
-/// The longest time that a login may take.
-const A_DAY_MS: u64 = 24 * 3600 * 1000;
 
 /// The prompter of this number in `lib/prompts.cjs`.
 struct NodePrompter {
@@ -27,7 +24,7 @@ struct NodePrompter {
 
 impl Prompter for NodePrompter {
     fn prompt(&self, prompt: &Prompt) -> planetkey::Result<Option<String>> {
-        let timeout = Duration::from_millis(prompt.expires_in_ms.unwrap_or(A_DAY_MS));
+        let timeout = prompt.expires_in.unwrap_or(LONGEST_TIMEOUT);
         match self.javascript.call(self.number, Call::Prompt(Box::new(prompt.clone())), timeout)? {
             Some(Answer::Text(answer)) => Ok(Some(answer.expose().to_owned())),
             Some(Answer::Nothing | Answer::Flag(_)) => Ok(None),
@@ -71,8 +68,7 @@ impl NativeLoginOptions {
         options.open_browser = self.open_browser;
         options.scopes = self.scopes;
         options.prompter = self.prompter.map(prompter);
-        options.timeout =
-            self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
+        options.timeout = self.timeout_ms.map(milliseconds);
         options.force = self.force.unwrap_or_default();
         options.allow_other_user = self.allow_other_user.unwrap_or_default();
         options.page = self.page;
@@ -115,7 +111,7 @@ impl NativeDeviceLogin {
     /// How long the login can still be completed, in milliseconds.
     #[napi(getter)]
     pub fn expires_in_ms(&self) -> f64 {
-        self.core.expires_in_ms() as f64
+        self.core.expires_in().as_millis() as f64
     }
 
     /// How long to wait before the next poll, in milliseconds.
@@ -153,7 +149,7 @@ impl NativeDeviceLogin {
     ) -> napi::Result<Object<'env>> {
         let core = self.core.clone();
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
-            core.with_interrupt(interrupt).wait(timeout_ms.map(whole)).map(login_result)
+            core.with_interrupt(interrupt).wait(timeout_ms.map(milliseconds)).map(login_result)
         })
     }
 
@@ -192,7 +188,7 @@ impl NativeBrowserLogin {
     /// How long the login can still be completed, in milliseconds.
     #[napi(getter)]
     pub fn expires_in_ms(&self) -> f64 {
-        self.core.expires_in_ms() as f64
+        self.core.expires_in().as_millis() as f64
     }
 
     /// How long to wait before the next poll, in milliseconds.
@@ -224,7 +220,7 @@ impl NativeBrowserLogin {
     ) -> napi::Result<Object<'env>> {
         let core = self.core.clone();
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
-            core.with_interrupt(interrupt).wait(timeout_ms.map(whole)).map(login_result)
+            core.with_interrupt(interrupt).wait(timeout_ms.map(milliseconds)).map(login_result)
         })
     }
 

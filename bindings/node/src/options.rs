@@ -42,8 +42,7 @@ pub struct NativeOptions {
 
 impl NativeOptions {
     pub(crate) fn timeout(&self) -> Duration {
-        self.timeout_ms
-            .map_or(DEFAULT_TIMEOUT, |timeout_ms| Duration::from_millis(whole(timeout_ms)))
+        self.timeout_ms.map_or(DEFAULT_TIMEOUT, milliseconds)
     }
 
     pub(crate) fn core(&self, javascript: &Arc<JavaScript>) -> Options {
@@ -54,8 +53,7 @@ impl NativeOptions {
         options.storage_root = self.storage_root.as_deref().map(PathBuf::from);
         options.profile = self.profile.clone();
         options.storage = self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn Storage>);
-        options.timeout =
-            self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
+        options.timeout = self.timeout_ms.map(milliseconds);
         options.deployment = self.deployment.clone();
         options.allowed_hosts = self.allowed_hosts.clone();
         options.allow_insecure_loopback = self.allow_insecure_loopback;
@@ -70,7 +68,7 @@ impl NativeOptions {
     }
 }
 
-/// A whole number below 2^53 of JavaScript.
-pub(crate) fn whole(number: f64) -> u64 {
-    number as u64
+/// The duration of a whole number of milliseconds, below 2^53.
+pub(crate) fn milliseconds(number: f64) -> Duration {
+    Duration::from_millis(number as u64)
 }

@@ -56,7 +56,7 @@ impl NativePrompt {
     /// How long the login can still be completed, in milliseconds.
     #[napi(getter)]
     pub fn expires_in_ms(&self) -> Option<f64> {
-        self.core.expires_in_ms.map(|milliseconds| milliseconds as f64)
+        self.core.expires_in.map(|left| left.as_millis() as f64)
     }
 
     /// Whether a browser was opened.

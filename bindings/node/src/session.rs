@@ -14,7 +14,7 @@ use crate::calls::{JavaScript, NativeEventLoop};
 use crate::error::{guarded, raise};
 use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, login_result};
 use crate::lookups::lookups;
-use crate::options::{NativeOptions, whole};
+use crate::options::{NativeOptions, milliseconds};
 use crate::own::Own;
 use crate::values::{AuthorizationValue, LogoutValue, NOT_KEPT, TokenValue, json};
 use crate::wait::{self, Cancellation};
@@ -363,7 +363,7 @@ impl NativeSession {
     /// The same session with another deadline.
     #[napi]
     pub fn with_timeout_ms(&self, env: Env, timeout_ms: f64) -> napi::Result<NativeSession> {
-        let timeout = Duration::from_millis(whole(timeout_ms));
+        let timeout = milliseconds(timeout_ms);
         let session = call(&env, || Ok(self.session.with_timeout(timeout)))?;
         Ok(NativeSession { session, javascript: Arc::clone(&self.javascript), timeout })
     }
@@ -377,11 +377,11 @@ impl NativeSession {
         waited_ms: f64,
         body: impl FnOnce(&Session) -> planetkey::Result<T> + Send + 'static,
     ) -> napi::Result<Object<'env>> {
-        let session = match whole(waited_ms) {
-            0 => self.session.clone(),
-            waited => self
-                .session
-                .with_timeout(self.timeout.saturating_sub(Duration::from_millis(waited))),
+        let waited = milliseconds(waited_ms);
+        let session = if waited.is_zero() {
+            self.session.clone()
+        } else {
+            self.session.with_timeout(self.timeout.saturating_sub(waited))
         };
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
             body(&session.with_interrupt(interrupt))

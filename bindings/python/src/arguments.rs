@@ -77,12 +77,6 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duratio
     Ok(if duration.is_zero() { duration } else { duration.max(Duration::from_millis(1)) })
 }
 
-/// The milliseconds of [`duration`], rounded up.
-pub(crate) fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    u64::try_from(duration(name, value)?.as_nanos().div_ceil(1_000_000))
-        .map_err(|_| invalid_argument(value.py(), &format!("{name} is too large")))
-}
-
 /// The `TypeError` that names the parameter, what it takes and what it got.
 fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let class =

@@ -51,7 +51,7 @@ fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
 /// the save may end the session. Blocks; Ctrl-C works.
 ///
 /// Args:
-///     timeout: Seconds to wait, as a number or a ``timedelta``. At most a day.
+///     timeout: Seconds to wait, as a number or a ``timedelta``. More than a day means a day.
 ///
 /// Returns:
 ///     Whether all have finished.

@@ -1,17 +1,16 @@
 //! Logins of users.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use planetkey::login::Method;
-use planetkey::{Error, LoginOptions, PromptKind, Prompter, Revocation, Status};
+use planetkey::{Error, LoginOptions, PromptKind, Prompter, Status};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyString, PyTuple};
 
 use crate::adapters::{function, in_thread_of_login};
-use crate::arguments::{boolean, duration, milliseconds, owned_text, text, texts, unexpected};
+use crate::arguments::{boolean, duration, owned_text, text, texts, unexpected};
 use crate::errors::guarded;
 use crate::interpreter::visit;
 use crate::status::moment;
@@ -69,7 +68,7 @@ impl Prompt {
     /// How many seconds the user has.
     #[getter]
     fn expires_in(&self) -> Option<f64> {
-        self.core.expires_in_ms.map(seconds)
+        self.core.expires_in.map(|left| left.as_secs_f64())
     }
 
     /// Whether planetkey opened a browser at ``url``.
@@ -277,10 +276,7 @@ impl LogoutResult {
     /// Why it is unknown whether the refresh token was revoked.
     #[getter]
     fn revocation_error(&self) -> Option<&str> {
-        match &self.core.revocation {
-            Revocation::Unknown(error) => Some(error.message()),
-            Revocation::NotAsked | Revocation::Revoked => None,
-        }
+        self.core.revocation_error().map(planetkey::Error::message)
     }
 
     fn __bool__(&self) -> bool {
@@ -300,10 +296,6 @@ impl LogoutResult {
         let (removed, revocation) = (self.core.removed, self.core.revocation.name());
         format!("<planetkey.LogoutResult removed={removed} revocation={revocation}>")
     }
-}
-
-fn seconds(milliseconds: u64) -> f64 {
-    Duration::from_millis(milliseconds).as_secs_f64()
 }
 
 /// A pending login with a code that the user enters on any device (RFC 8628).
@@ -345,7 +337,7 @@ impl DeviceLogin {
     /// How many seconds the user has.
     #[getter]
     fn expires_in(&self) -> f64 {
-        seconds(self.core.expires_in_ms())
+        self.core.expires_in().as_secs_f64()
     }
 
     /// How many seconds to wait before the next ``poll()``.
@@ -418,8 +410,8 @@ impl DeviceLogin {
     ///     MisconfiguredError: The server does not accept the client or its scopes.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<LoginResult> {
-        let timeout_ms = timeout.map(|value| milliseconds("timeout", value)).transpose()?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms))
+        let timeout = timeout.map(|value| duration("timeout", value)).transpose()?;
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout))
             .map(LoginResult::from)
     }
 
@@ -502,7 +494,7 @@ impl BrowserLogin {
     /// How many seconds the user has.
     #[getter]
     fn expires_in(&self) -> f64 {
-        seconds(self.core.expires_in_ms())
+        self.core.expires_in().as_secs_f64()
     }
 
     /// How many seconds to wait before the next ``poll()``.
@@ -554,8 +546,8 @@ impl BrowserLogin {
     ///     MisconfiguredError: The server does not accept the client or its scopes.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<LoginResult> {
-        let timeout_ms = timeout.map(|value| milliseconds("timeout", value)).transpose()?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms))
+        let timeout = timeout.map(|value| duration("timeout", value)).transpose()?;
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout))
             .map(LoginResult::from)
     }
 

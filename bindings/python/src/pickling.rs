@@ -72,11 +72,11 @@ impl Recipe {
 pub(crate) type Reduced<'py> =
     (Bound<'py, PyAny>, (Option<String>, Bound<'py, PyDict>, Option<f64>));
 
-/// `timeout_ms`: the deadline of the handle, if it is not that of the options.
+/// `timeout`: the deadline of the handle, if it is not that of the options.
 pub(crate) fn reduce<'py>(
     py: Python<'py>,
     recipe: Option<&Recipe>,
-    timeout_ms: Option<u64>,
+    timeout: Option<Duration>,
 ) -> PyResult<Reduced<'py>> {
     let recipe = match recipe {
         Some(recipe) if recipe.holds_secret() => {
@@ -96,12 +96,8 @@ pub(crate) fn reduce<'py>(
             ));
         }
     };
-    let arguments = (recipe.profile.clone(), recipe.options(py)?, timeout_ms.map(seconds));
-    Ok((adapters::function(py, "reopen")?, arguments))
-}
-
-fn seconds(milliseconds: u64) -> f64 {
-    Duration::from_millis(milliseconds).as_secs_f64()
+    let timeout = timeout.map(|timeout| timeout.as_secs_f64());
+    Ok((adapters::function(py, "reopen")?, (recipe.profile.clone(), recipe.options(py)?, timeout)))
 }
 
 fn refusal(py: Python<'_>, why: &str) -> PyErr {

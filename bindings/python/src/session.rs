@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyType};
 
 use crate::adapters::{self, cached_or_in_thread, in_thread};
-use crate::arguments::{common_options, integer, json, milliseconds, optional_text, text, texts};
+use crate::arguments::{common_options, duration, integer, json, optional_text, text, texts};
 use crate::authorization::{Authorization, header_dict};
 use crate::errors::{detached, guarded};
 use crate::login::{BrowserLogin, DeviceLogin, LoginResult, LogoutResult, dict, login_options};
@@ -49,7 +49,7 @@ pub(crate) struct Session {
     /// How to open it again. `None` if the call contained secrets.
     recipe: Option<Arc<Recipe>>,
     /// The deadline of this handle, if it is not that of the options.
-    timeout_ms: Option<u64>,
+    timeout: Option<Duration>,
 }
 
 impl From<planetkey::Session> for Session {
@@ -59,7 +59,7 @@ impl From<planetkey::Session> for Session {
             header_values: TextCache::new(),
             access_token: TextCache::new(),
             recipe: None,
-            timeout_ms: None,
+            timeout: None,
         }
     }
 }
@@ -965,15 +965,15 @@ impl Session {
     ///
     /// Args:
     ///     timeout: Seconds, as a number or a ``timedelta``, within which every call through the
-    ///         new handle ends. At most a day.
+    ///         new handle ends. More than a day means a day, less than a millisecond means one.
     ///
     /// Raises:
     ///     InvalidArgumentError: ``timeout`` is negative, not a number or too large.
     fn with_timeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<Session> {
-        let timeout_ms = milliseconds("timeout", timeout)?;
-        let core = self.core.with_timeout(Duration::from_millis(timeout_ms));
+        let timeout = duration("timeout", timeout)?;
+        let core = self.core.with_timeout(timeout);
         let recipe = self.recipe.clone();
-        Ok(Session { recipe, timeout_ms: Some(timeout_ms), ..Session::from(core) })
+        Ok(Session { recipe, timeout: Some(timeout), ..Session::from(core) })
     }
 
     /// Authorizes a request of ``requests`` or ``httpx``.
@@ -1058,6 +1058,6 @@ impl Session {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
-        reduce(py, self.recipe.as_deref(), self.timeout_ms)
+        reduce(py, self.recipe.as_deref(), self.timeout)
     }
 }

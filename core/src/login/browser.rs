@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// The redirect URI of a client that configures none.
 const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1/callback";
 /// How long the user has by default.
-const DEFAULT_TIMEOUT_MS: u64 = 5 * 60 * 1000;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// No address that a browser shows is longer.
 const MAX_PASTED_BYTES: usize = 64 * 1024;
@@ -115,7 +115,7 @@ impl BrowserLogin {
         };
         let attempt = Attempt::new(&parameters, user.http().random())?;
         let now = user.http().clock().now();
-        let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS));
+        let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
         Ok(BrowserLogin {
             login: LoginInProgress::new(
@@ -151,9 +151,9 @@ impl BrowserLogin {
         self.browser().attempt.redirect_uri()
     }
 
-    /// The time that is left for the login, in milliseconds.
-    pub fn expires_in_ms(&self) -> u64 {
-        self.login.expires_in_ms()
+    /// The time that is left for the login.
+    pub fn expires_in(&self) -> Duration {
+        self.login.expires_in()
     }
 
     /// What to show the user besides the browser.
@@ -179,16 +179,8 @@ impl BrowserLogin {
 
     fn prompt_of(&self, kind: PromptKind, what: &str) -> Prompt {
         let url = self.authorization_url().to_owned();
-        Prompt {
-            kind,
-            message: format!("{what}\n\n    {url}\n"),
-            url: Some(url),
-            user_code: None,
-            verification_uri: None,
-            verification_uri_complete: None,
-            expires_in_ms: Some(self.expires_in_ms()),
-            browser_opened: false,
-        }
+        let message = format!("{what}\n\n    {url}\n");
+        Prompt { url: Some(url), expires_in: Some(self.expires_in()), ..Prompt::new(kind, message) }
     }
 
     /// Serves the browser's redirect if it has arrived; `None` while the login is pending.
@@ -206,20 +198,18 @@ impl BrowserLogin {
         if self.login.lock().has_ended() { Duration::ZERO } else { POLL_INTERVAL }
     }
 
-    /// Waits for the user to log in, at most `timeout_ms` or until the login ends.
+    /// Waits for the user to log in, at most `timeout` or until the login ends.
     ///
     /// Errors: TIMEOUT, CANCELLED, DENIED (the user or the server refused; `other_user`), PROTOCOL,
-    /// TOKEN_INVALID, MISCONFIGURED, UNAVAILABLE. After a TIMEOUT of `timeout_ms` the login is
-    /// still in progress. Any other error ends it and closes its sockets.
-    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
+    /// TOKEN_INVALID, MISCONFIGURED, UNAVAILABLE. After a TIMEOUT of `timeout` the login is still
+    /// in progress. Any other error ends it and closes its sockets.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<LoginResult> {
         let started = Instant::now();
         loop {
             if let Some(outcome) = self.step(SLICE) {
                 return outcome;
             }
-            if timeout_ms
-                .is_some_and(|timeout_ms| started.elapsed() >= Duration::from_millis(timeout_ms))
-            {
+            if timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
                 return Err(not_yet());
             }
         }

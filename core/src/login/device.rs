@@ -2,7 +2,7 @@
 
 use super::pending::{LoginInProgress, SLICE, Way, not_yet};
 use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
-use crate::clock::{Monotonic, millis};
+use crate::clock::{Monotonic, SHORTEST_TIMEOUT};
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Retry};
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
@@ -76,8 +76,7 @@ impl DeviceLogin {
         })?;
         let now = user.http().clock().now().monotonic;
         let schedule = Schedule::new(&authorization, now);
-        let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(u64::MAX));
-        let expires = schedule.expires().min(now + timeout);
+        let expires = schedule.expires().min(now + options.timeout.unwrap_or(Duration::MAX));
         let polling = Polling { schedule, trouble: None };
         Ok(DeviceLogin {
             login: LoginInProgress::new(
@@ -117,9 +116,9 @@ impl DeviceLogin {
         self.authorization().verification_uri_complete.as_deref()
     }
 
-    /// The time that is left for the login, in milliseconds.
-    pub fn expires_in_ms(&self) -> u64 {
-        self.login.expires_in_ms()
+    /// The time that is left for the login.
+    pub fn expires_in(&self) -> Duration {
+        self.login.expires_in()
     }
 
     pub(super) fn address(&self) -> &str {
@@ -153,14 +152,13 @@ impl DeviceLogin {
             None => format!("{how}\n\n    {uri}\n\nand enter the code {code}.\n"),
         };
         Prompt {
-            kind: PromptKind::Device,
-            message,
             url: Some(self.address().to_owned()),
             user_code: Some(code.to_owned()),
             verification_uri: Some(uri.to_owned()),
             verification_uri_complete: self.verification_uri_complete().map(str::to_owned),
-            expires_in_ms: Some(self.expires_in_ms()),
+            expires_in: Some(self.expires_in()),
             browser_opened,
+            ..Prompt::new(PromptKind::Device, message)
         }
     }
 
@@ -199,25 +197,24 @@ impl DeviceLogin {
         state.way.schedule.next().min(login.expires()) - login.now()
     }
 
-    /// Waits for the user to log in, at most `timeout_ms` or until the code expires.
+    /// Waits for the user to log in, at most `timeout` or until the code expires.
     ///
     /// Errors: TIMEOUT, CANCELLED, DENIED (the user or the server refused; `other_user`),
     /// LOGIN_REQUIRED (`expired`: the code has expired), UNAVAILABLE (the server could not be
-    /// reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. After a TIMEOUT of `timeout_ms`
-    /// the login is still in progress.
-    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
+    /// reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. After a TIMEOUT of `timeout` the
+    /// login is still in progress.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<LoginResult> {
         let started = self.login.now();
         loop {
             if let Some(logged_in) = self.poll()? {
                 return Ok(logged_in);
             }
-            let waited_ms = millis(self.login.now() - started);
-            let left_ms =
-                timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
-            if left_ms == 0 {
+            let waited = self.login.now() - started;
+            let left = timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(waited));
+            if left.is_zero() {
                 return Err(not_yet());
             }
-            let next = self.poll_interval().min(Duration::from_millis(left_ms));
+            let next = self.poll_interval().min(left);
             let slice = SLICE.min(next).max(Duration::from_millis(1));
             self.login.user().http().clock().sleep(slice);
         }
@@ -232,8 +229,7 @@ impl DeviceLogin {
     fn ask(&self) -> Option<Outcome> {
         let login = &self.login;
         // A request without a response must not use up all of the login's time.
-        let timeout =
-            login.user().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
+        let timeout = login.user().timeout().min(self.expires_in().max(SHORTEST_TIMEOUT));
         let started = Instant::now();
         let revoke = |poll, user: &UserSource| match poll {
             Poll::Granted(tokens) => user.revoke_unwanted(&tokens.members),

@@ -13,7 +13,7 @@ impl Session {
     /// client allows it, else with a device code, else by pasting the browser's address. A session
     /// of an M2M client or an API key needs no user.
     ///
-    /// Blocks until the user has logged in, up to `options.timeout_ms`, or until the session's
+    /// Blocks until the user has logged in, up to `options.timeout`, or until the session's
     /// interrupt ends it; uses the network. Errors: LOGIN_REQUIRED if no user can be prompted (the
     /// message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED, PROTOCOL,
     /// TOKEN_INVALID, INVALID_ARGUMENT.

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 /// The login method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Method {
     /// The browser if one can be opened and the client allows it, else a device code, else pasting
     /// the browser's address.
@@ -58,6 +59,7 @@ impl Method {
 
 /// What a prompt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PromptKind {
     /// A browser was opened, or the user must open one; no answer is needed.
     Browser,
@@ -71,6 +73,10 @@ pub enum PromptKind {
 }
 
 impl PromptKind {
+    /// Every kind of prompt.
+    pub const ALL: &[PromptKind] =
+        &[PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherUser];
+
     /// `browser`, `device`, `paste` or `other_user`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,6 +92,7 @@ impl PromptKind {
 /// one login. It holds no control or invisible characters except the line breaks in `message` and
 /// in the QR codes.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Prompt {
     /// The kind of prompt.
     pub kind: PromptKind,
@@ -99,13 +106,27 @@ pub struct Prompt {
     pub verification_uri: Option<String>,
     /// The address that includes the code.
     pub verification_uri_complete: Option<String>,
-    /// The time that is left, in milliseconds.
-    pub expires_in_ms: Option<u64>,
+    /// The time that is left.
+    pub expires_in: Option<Duration>,
     /// Whether a browser was opened at `url`.
     pub browser_opened: bool,
 }
 
 impl Prompt {
+    /// A prompt with this text and nothing else. Set the other fields as needed.
+    pub fn new(kind: PromptKind, message: impl Into<String>) -> Self {
+        Prompt {
+            kind,
+            message: message.into(),
+            url: None,
+            user_code: None,
+            verification_uri: None,
+            verification_uri_complete: None,
+            expires_in: None,
+            browser_opened: false,
+        }
+    }
+
     /// The address as a QR code, in lines of text with a quiet zone: in block characters, or with
     /// `ascii` in plain characters, twice as wide. The code is dark on light, for a terminal with
     /// light text on a dark background.
@@ -162,10 +183,6 @@ impl LoginOptions {
         self
     }
 
-    fn timeout_ms(&self) -> Option<u64> {
-        self.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
-    }
-
     fn opener(&self) -> Arc<dyn BrowserOpener> {
         self.browser_opener.clone().unwrap_or_else(|| Arc::new(SystemBrowser))
     }
@@ -192,19 +209,13 @@ impl LoginOptions {
         if self.allow_other_user {
             return Ok(true);
         }
-        let question = Prompt {
-            kind: PromptKind::OtherUser,
-            message: format!(
+        let question = Prompt::new(
+            PromptKind::OtherUser,
+            format!(
                 "{} has logged in, but the saved session is that of {}. Replace it? (yes or no)",
                 other.new_name, other.saved_name
             ),
-            url: None,
-            user_code: None,
-            verification_uri: None,
-            verification_uri_complete: None,
-            expires_in_ms: None,
-            browser_opened: false,
-        };
+        );
         let answer = self.prompt(&question)?;
         Ok(answer.is_some_and(|answer| {
             matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")

@@ -2,7 +2,7 @@
 //! its outcome.
 
 use super::{LoginOptions, Outcome, cancelled};
-use crate::clock::{Monotonic, millis};
+use crate::clock::Monotonic;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
 use crate::http::{CallContext, Retry};
@@ -122,8 +122,8 @@ impl<W: Way> LoginInProgress<W> {
         self.shared.expires
     }
 
-    pub(super) fn expires_in_ms(&self) -> u64 {
-        millis(self.shared.expires - self.now())
+    pub(super) fn expires_in(&self) -> Duration {
+        self.shared.expires - self.now()
     }
 
     pub(super) fn now(&self) -> Monotonic {

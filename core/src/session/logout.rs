@@ -34,7 +34,8 @@ impl From<bool> for Revoke {
 }
 
 /// What a logout did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct LogoutResult {
     /// Whether there was a session.
     pub removed: bool,
@@ -63,7 +64,7 @@ impl Session {
     /// Errors: UNSUPPORTED if the session holds no tokens, TIMEOUT, CANCELLED, STORAGE.
     pub fn logout(&self, revoke: Revoke) -> Result<LogoutResult> {
         self.tokens()?;
-        let mut out = LogoutResult { removed: false, revocation: Revocation::NotAsked };
+        let mut out = LogoutResult::default();
         for cache in self.token_caches() {
             let one = log_out(cache, revoke, self.timeout, self.interrupt.clone())?;
             out.removed |= one.removed;

@@ -24,7 +24,7 @@ pub(crate) use options::check_timeout;
 pub use options::{DEFAULT_TIMEOUT, Options, Runtime};
 pub use revocation::Revocation;
 pub use status::{HostStatus, SessionStatus, SourceStatus};
-pub use user_source::{LoginResult, OtherUser};
+pub use user_source::LoginResult;
 
 use crate::authorize::{HostPolicy, Target, api_key, template};
 pub(crate) use crate::client::Endpoint;
@@ -39,7 +39,7 @@ pub(crate) use cancel::{interruptibly, interruptibly_or};
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
-pub(crate) use user_source::UserSource;
+pub(crate) use user_source::{OtherUser, UserSource};
 
 /// Returns whether the waiting caller has cancelled.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;

@@ -1,6 +1,6 @@
 //! The options of every constructor, and what tests inject.
 
-use crate::clock::{Clock, LONGEST_TIMEOUT, Random, SystemClock, SystemRandom};
+use crate::clock::{Clock, LONGEST_TIMEOUT, Random, SHORTEST_TIMEOUT, SystemClock, SystemRandom};
 use crate::deployment::Deployment;
 use crate::environment::{self, variable};
 use crate::error::{Error, Result};
@@ -20,8 +20,6 @@ use std::time::Duration;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(crate::http::DEFAULT_TIMEOUT_MS);
 /// No deployment document is nearly this large.
 const MAX_DEPLOYMENT_BYTES: u64 = 1024 * 1024;
-
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Options of every constructor. `None` takes the default, and the defaults are defined here once.
 ///

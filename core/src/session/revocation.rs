@@ -3,9 +3,11 @@
 use crate::error::Error;
 
 /// What became of a refresh token at its server (RFC 7009).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum Revocation {
     /// There was no refresh token, or the caller did not ask to revoke it.
+    #[default]
     NotAsked,
     /// The server no longer accepts it.
     Revoked,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 /// One credential source of a session.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SourceStatus {
     /// The kind of credential.
     pub kind: CredentialKind,
@@ -38,6 +39,7 @@ pub struct SourceStatus {
 
 /// What a request to one host carries.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HostStatus {
     /// The host, with its port if it is this machine.
     pub host: String,

@@ -18,19 +18,18 @@ use std::time::Duration;
 
 /// A login by a different user than the one whose session is saved.
 #[derive(Clone, Debug)]
-pub struct OtherUser {
+pub(crate) struct OtherUser {
     /// The `sub` of the saved session.
-    pub saved: String,
-    /// The `sub` of the user who has just logged in.
-    pub new: String,
+    pub(crate) saved: String,
     /// The e-mail address of the saved session's user, else its `sub`; one line.
-    pub saved_name: String,
+    pub(crate) saved_name: String,
     /// The e-mail address of the new user, else the `sub`; one line.
-    pub new_name: String,
+    pub(crate) new_name: String,
 }
 
 /// The result of a login, without a secret.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct LoginResult {
     /// Whether the user was prompted; `false` if the session was valid or could be refreshed.
     pub prompted: bool,
@@ -302,7 +301,6 @@ impl UserSource {
         let (old, new) = (saved.subject.as_ref()?, claims.subject.as_ref()?);
         (old != new).then(|| OtherUser {
             saved: old.clone(),
-            new: new.clone(),
             saved_name: saved.name(),
             new_name: claims.name(),
         })

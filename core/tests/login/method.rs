@@ -56,7 +56,7 @@ fn prompter(scene: &Arc<Scene>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
                     scene.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
                 answer["location"].as_str().map(str::to_owned)
             }
-            PromptKind::Browser | PromptKind::OtherUser => None,
+            _ => None,
         })
     };
     (shown, LoginOptions::default().with(|it| it.prompter = Some(Arc::new(prompter))))

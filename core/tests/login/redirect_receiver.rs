@@ -345,7 +345,7 @@ fn a043_a_login_has_a_deadline_can_be_cancelled_and_closes_its_sockets() {
 
     let login = start(&session);
     assert_eq!(
-        login.wait(Some(1)).unwrap_err().status(),
+        login.wait(Some(Duration::from_millis(1))).unwrap_err().status(),
         Status::Timeout,
         "the timeout of the caller, and the login continues"
     );
