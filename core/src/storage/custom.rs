@@ -6,11 +6,12 @@ use super::{
     python_json,
 };
 use crate::clock::Moment;
-use crate::error::Result;
+use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// An application's own storage: loads and saves the text of `token.json`.
@@ -47,6 +48,15 @@ pub struct CustomStorage {
     callbacks: Arc<dyn Storage>,
     binding: Binding,
     record: ArcSwap<FailureRecord>,
+    /// Whether the last call that locks waits, or waited in vain.
+    is_locking: AtomicBool,
+}
+
+fn not_locked() -> Error {
+    Error::new(
+        Status::Timeout,
+        "timed out waiting for the application's storage lock; try again, or give a longer timeout",
+    )
 }
 
 struct Unlock<'a>(&'a dyn Storage);
@@ -62,7 +72,12 @@ impl Drop for Unlock<'_> {
 impl CustomStorage {
     /// The session in the storage of these callbacks.
     pub fn new(callbacks: Arc<dyn Storage>, binding: impl Into<Binding>) -> Self {
-        CustomStorage { callbacks, binding: binding.into(), record: ArcSwap::default() }
+        CustomStorage {
+            callbacks,
+            binding: binding.into(),
+            record: ArcSwap::default(),
+            is_locking: AtomicBool::new(false),
+        }
     }
 }
 
@@ -105,13 +120,20 @@ impl TokenStorage for CustomStorage {
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        if self.callbacks.lock(left)? {
-            return Ok(Some(Box::new(Unlock(self.callbacks.as_ref()))));
+        self.is_locking.store(true, Ordering::Relaxed);
+        let is_locked = self.callbacks.lock(left);
+        // After a wait in vain it stays true for a caller whose deadline was the same.
+        if !matches!(is_locked, Ok(false)) {
+            self.is_locking.store(false, Ordering::Relaxed);
         }
-        Err(crate::error::Error::new(
-            crate::error::Status::Timeout,
-            "timed out waiting for the application's storage lock; try again, or give a longer timeout",
-        ))
+        match is_locked? {
+            true => Ok(Some(Box::new(Unlock(self.callbacks.as_ref())))),
+            false => Err(not_locked()),
+        }
+    }
+
+    fn contention(&self) -> Option<Error> {
+        self.is_locking.load(Ordering::Relaxed).then(not_locked)
     }
 
     fn file_version(&self) -> FileVersion {

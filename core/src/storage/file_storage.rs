@@ -13,6 +13,7 @@ use crate::error::{Error, Result, Status};
 use crate::file::{self, CheckedPath, Directory, Disk, RealDisk};
 use serde_json::{Map, Value};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 use zeroize::Zeroizing;
@@ -40,6 +41,8 @@ pub struct FileStorage {
     disk: Arc<dyn Disk>,
     /// The directory while the lock is held. All work under the lock is done in it.
     locked: Mutex<Option<Arc<Directory>>>,
+    /// Whether the last attempt to lock found the lock taken.
+    contended: AtomicBool,
 }
 
 impl FileStorage {
@@ -67,6 +70,7 @@ impl FileStorage {
             binding: binding.into(),
             disk,
             locked: Mutex::default(),
+            contended: AtomicBool::new(false),
         }
     }
 
@@ -252,14 +256,14 @@ impl TokenStorage for FileStorage {
     }
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
-        let held = lock::take(self.disk.as_ref(), &self.lock, deadline)?;
+        let held = lock::take(self.disk.as_ref(), &self.lock, deadline, &self.contended)?;
         let Some(held) = held else { return Ok(None) };
         *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.directory);
         Ok(Some(Box::new(Locked { storage: self, _lock: held.lock })))
     }
 
-    fn held_by_another(&self) -> Option<Error> {
-        lock::held_by_another(&self.lock)
+    fn contention(&self) -> Option<Error> {
+        self.contended.load(Ordering::Relaxed).then(|| lock::busy(&self.lock))
     }
 
     /// A program is needed to read an encrypted file, so it is read when a token is needed, and not

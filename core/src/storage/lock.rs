@@ -15,6 +15,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const FIRST_WAIT: Duration = Duration::from_millis(1);
@@ -33,6 +34,7 @@ pub(super) struct HeldLock {
 }
 
 /// Locks the lock file next to a session's file, and waits for the lock until `deadline`.
+/// `contended` is true from the first attempt that finds the lock taken, until it is available.
 ///
 /// `Ok(None)` if the directory cannot be written: nothing can be saved there, so there is nothing
 /// to lock. Blocks. Errors: TIMEOUT, which names the holder; STORAGE, also at once for a lock file
@@ -41,6 +43,18 @@ pub(super) fn take(
     disk: &dyn Disk,
     path: &CheckedPath,
     deadline: Instant,
+    contended: &AtomicBool,
+) -> Result<Option<HeldLock>> {
+    let held = wait_for(disk, path, deadline, contended)?;
+    contended.store(false, Ordering::Relaxed);
+    Ok(held)
+}
+
+fn wait_for(
+    disk: &dyn Disk,
+    path: &CheckedPath,
+    deadline: Instant,
+    contended: &AtomicBool,
 ) -> Result<Option<HeldLock>> {
     let mut wait = FIRST_WAIT;
     loop {
@@ -55,7 +69,7 @@ pub(super) fn take(
                 );
                 return Ok(None);
             }
-            Ok(Taken::Busy) => {}
+            Ok(Taken::Busy) => contended.store(true, Ordering::Relaxed),
             Err(error) if file::is_refusal(&error) => {
                 return Err(file::failed("cannot be locked", path.path(), &error));
             }
@@ -196,17 +210,8 @@ impl Holder {
     }
 }
 
-/// The error of [`take`] if another running process holds the lock, by the note in its file.
-pub(super) fn held_by_another(path: &CheckedPath) -> Option<Error> {
-    let is_another = |holder: &Holder| {
-        holder.host != host()
-            || holder.pid != u64::from(std::process::id()) && is_running(holder.pid)
-    };
-    holder(path).filter(is_another).map(|_| busy(path))
-}
-
-/// The lock was not available in time.
-fn busy(path: &CheckedPath) -> Error {
+/// The error of a lock that was not available in time.
+pub(super) fn busy(path: &CheckedPath) -> Error {
     let holder = holder(path)
         .map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
     Error::new(

@@ -161,9 +161,9 @@ pub trait TokenStorage: Send + Sync {
     /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
 
-    /// The error of [`TokenStorage::lock`] if another process holds the lock; `None` if none does,
-    /// or it is not known.
-    fn held_by_another(&self) -> Option<Error> {
+    /// The error of [`TokenStorage::lock`] if a call of it waits, or waited in vain, for a lock that is
+    /// taken; `None` if the last one got it.
+    fn contention(&self) -> Option<Error> {
         None
     }
 

@@ -104,7 +104,7 @@ impl TokenCache {
         let deadline = Instant::now() + wait.timeout;
         let _guard = ReentryGuard::enter()?;
         let flight = self.flight();
-        let _paused = flight.pause(wait)?;
+        let _paused = flight.pause(wait).map_err(|error| self.explained(error))?;
         // A process that does not release the lock notices later that its session was replaced. The
         // login is not lost because of it.
         let _lock = self
@@ -167,7 +167,7 @@ impl TokenCache {
         let _guard = ReentryGuard::enter()?;
         // Not every storage has a lock. Without this a refresh would undo the logout.
         let flight = self.flight();
-        let _paused = flight.pause(wait)?;
+        let _paused = flight.pause(wait).map_err(|error| self.explained(error))?;
         let _lock = self.storage.lock(deadline)?;
         let revoked = revoke.map(|revoke| revoke(self.refresh_token())).transpose()?;
         let was_saved =

@@ -55,13 +55,7 @@ impl TokenCache {
                     continue;
                 }
                 Err(missed) => {
-                    // The caller's deadline may be earlier than that of the refresh, which waits
-                    // for another process and would name it.
-                    let error = match missed.error.status() {
-                        Status::Timeout => self.storage.held_by_another().unwrap_or(missed.error),
-                        _ => missed.error,
-                    };
-                    return Err(error.with_profile(self.profile()));
+                    return Err(self.explained(missed.error).with_profile(self.profile()));
                 }
             };
             let now = self.now();
@@ -84,6 +78,15 @@ impl TokenCache {
                     "the new access token expired before it could be used; try again",
                 )
             }));
+        }
+    }
+
+    /// Replaces the error of a caller whose deadline passed while the refresh waits for a lock: it
+    /// names the process that holds it. The deadline of the refresh may be later.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        match error.status() {
+            Status::Timeout => self.storage.contention().unwrap_or(error),
+            _ => error,
         }
     }
 

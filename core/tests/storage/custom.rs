@@ -163,6 +163,34 @@ fn the_lock_callback_gets_its_timeout() {
     assert_eq!(seconds, [7, 90]);
 }
 
+/// A caller whose deadline passes while the application's lock is not available learns that.
+#[test]
+fn a_deadline_that_passes_during_the_lock_names_the_lock() {
+    struct Locked(Mutex<std::sync::mpsc::Receiver<()>>);
+    impl planetkey::storage::Storage for Locked {
+        fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
+            Ok(Some(over().to_string().into()))
+        }
+        fn save(&self, _: Option<&planetkey::secret::Secret>) -> planetkey::Result<()> {
+            Ok(())
+        }
+        fn lock(&self, _: Duration) -> planetkey::Result<bool> {
+            // Until the test ends.
+            let _ = self.0.lock().unwrap().recv();
+            Ok(false)
+        }
+    }
+    let home = Home::new();
+    let (_holder, held) = std::sync::mpsc::channel();
+    let locked = Arc::new(Locked(Mutex::new(held)));
+    let session = user(&home.options().with(|it| it.storage = Some(locked)));
+    let hurried = session.with_timeout(Duration::from_millis(20));
+    eventually(|| {
+        let error = hurried.access_token().unwrap_err();
+        error.status() == Status::Timeout && error.message().contains("application's storage lock")
+    });
+}
+
 #[test]
 fn damaged_text_requires_a_login_and_an_m2m_client_replaces_it() {
     for damaged in ["{\"access", "[]", "5"] {
