@@ -77,7 +77,12 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
 }
 
 fn with_suggestion(message: &str, error: &clap::Error, kind: ContextKind) -> String {
-    match text(error, kind) {
+    let suggestion = match error.get(kind) {
+        // clap sorts them by their likeness, the best one last.
+        Some(ContextValue::Strings(texts)) => texts.last().map(String::as_str),
+        _ => text(error, kind),
+    };
+    match suggestion {
         Some(suggestion) => format!("{message}, did you mean {suggestion}?"),
         None => message.to_owned(),
     }

@@ -12,6 +12,8 @@ fn invalid_command_lines_are_invalid_arguments() {
     for (arguments, part) in [
         (&[][..], "a command is missing"),
         (&["statsu"], "unknown command 'statsu', did you mean status?"),
+        (&["logn"], "unknown command 'logn', did you mean login?"),
+        (&["logut"], "unknown command 'logut', did you mean logout?"),
         (&["profile", "lst"], "unknown command 'lst', did you mean list?"),
         (&["header", "--jsn", "https://api.planet.com/"], "unknown option --jsn"),
         (&["refresh", "--jsno"], "unknown option --jsno, did you mean --json?"),
