@@ -1,5 +1,9 @@
-//! Python arguments as types of the core. A wrong type is a `TypeError`. A value of the right type
-//! that the core cannot take is an `InvalidArgumentError`.
+//! Python arguments as types of the core. A wrong type is a `TypeError` that names the parameter
+//! and what it takes. A value of the right type that the core cannot take is an
+//! `InvalidArgumentError`.
+//!
+//! Public functions take every argument as `PyAny` and read it here, because an error of `pyo3`
+//! does not name the parameter in its message.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,17 +11,19 @@ use std::time::Duration;
 
 use planetkey::Options;
 use planetkey::storage::Storage;
+use pyo3::PyClass;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDelta, PyDict, PyInt, PyMapping, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDelta, PyDict, PyInt, PyMapping, PyString};
 
 use crate::errors::invalid_argument;
 use crate::storage::PythonStorage;
 
 /// The text of a `str`. Python's own error would contain the whole string, which may be a secret.
-pub(crate) fn text<'a>(name: &str, value: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
-    value.to_str().map_err(|error| {
+pub(crate) fn text<'a>(name: &str, value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    let text = value.cast::<PyString>().map_err(|_| wrong_type(name, "a string", value))?;
+    text.to_str().map_err(|error| {
         if error.is_instance_of::<PyUnicodeEncodeError>(value.py()) {
             invalid_argument(value.py(), &format!("{name} contains a lone surrogate"))
         } else {
@@ -29,22 +35,28 @@ pub(crate) fn text<'a>(name: &str, value: &'a Bound<'_, PyString>) -> PyResult<&
 /// The text of an optional `str`.
 pub(crate) fn optional_text(
     name: &str,
-    value: Option<&Bound<'_, PyString>>,
+    value: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<String>> {
     value.map(|value| Ok(text(name, value)?.to_owned())).transpose()
 }
 
-/// The text of a value that must be a `str`.
-pub(crate) fn owned_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    let Ok(value) = value.cast::<PyString>() else {
-        return Err(wrong_type(name, "a string", value));
-    };
-    Ok(text(name, value)?.to_owned())
+/// An object of a class of this package. `class` is the class with its article.
+pub(crate) fn instance<'a, 'py, T: PyClass>(
+    name: &str,
+    class: &str,
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, T>> {
+    value.cast::<T>().map_err(|_| wrong_type(name, class, value))
 }
 
 /// The value of a `bool`.
 pub(crate) fn boolean(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     value.extract().map_err(|_| wrong_type(name, "True or False", value))
+}
+
+/// The value of a `bool` that may be left out.
+pub(crate) fn flag(name: &str, value: Option<&Bound<'_, PyAny>>, default: bool) -> PyResult<bool> {
+    value.map_or(Ok(default), |value| boolean(name, value))
 }
 
 /// The duration in a number of seconds or a `datetime.timedelta`.
@@ -78,45 +90,52 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duratio
 }
 
 /// The `TypeError` that names the parameter, what it takes and what it got.
-fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let class =
         value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("{name} must be {expected}, not {class}"))
 }
 
 /// A whole number of the core's width.
-pub(crate) fn integer<T>(name: &str, value: &Bound<'_, PyInt>) -> PyResult<T>
+pub(crate) fn integer<T>(name: &str, value: &Bound<'_, PyAny>) -> PyResult<T>
 where
     T: for<'a, 'py> FromPyObject<'a, 'py>,
 {
+    let value = value.cast::<PyInt>().map_err(|_| wrong_type(name, "a whole number", value))?;
     value.extract().map_err(|_| invalid_argument(value.py(), &format!("{name} is out of range")))
 }
 
 /// The items of an iterable of `str`. A single `str` is refused, because its items are letters.
 pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    const EXPECTED: &str = "a list of strings";
     if value.is_instance_of::<PyString>() {
-        let message = format!("{name} must be a list of strings, not one string");
-        return Err(PyTypeError::new_err(message));
+        return Err(PyTypeError::new_err(format!("{name} must be {EXPECTED}, not one string")));
     }
-    value
-        .try_iter()?
-        .map(|item| {
-            let item = item?;
-            owned_text(&format!("each item of {name}"), &item)
-        })
-        .collect()
+    let items = value.try_iter().map_err(|error| {
+        // An exception of the object's own `__iter__` is more to the point.
+        if error.is_instance_of::<PyTypeError>(value.py()) {
+            wrong_type(name, EXPECTED, value)
+        } else {
+            error
+        }
+    })?;
+    items.map(|item| Ok(text(&format!("each item of {name}"), &item?)?.to_owned())).collect()
 }
 
-/// The path in a `str` or an `os.PathLike`.
+/// The path in a `str`, in `bytes` or in an `os.PathLike`.
 fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     let py = value.py();
+    let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
+    if !is_text && !value.hasattr(intern!(py, "__fspath__"))? {
+        return Err(wrong_type(name, "a string or an os.PathLike", value));
+    }
     let path = py.import(intern!(py, "os"))?.call_method1(intern!(py, "fsdecode"), (value,))?;
-    Ok(PathBuf::from(text(name, path.cast::<PyString>()?)?))
+    Ok(PathBuf::from(text(name, &path)?))
 }
 
 /// The JSON text of a mapping, or of a `str` that is JSON already.
 pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    if let Ok(value) = value.cast::<PyString>() {
+    if value.is_instance_of::<PyString>() {
         return Ok(text(name, value)?.to_owned());
     }
     let Ok(mapping) = value.cast::<PyMapping>() else {
@@ -134,11 +153,17 @@ pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
         .map_err(|error| {
             if error.is_instance_of::<PyValueError>(py) {
                 invalid_argument(py, &format!("{name} cannot be written as JSON"))
+            } else if error.is_instance_of::<PyTypeError>(py) {
+                // Python's message names the type of the member.
+                PyTypeError::new_err(format!(
+                    "{name} must hold values of JSON only: {}",
+                    error.value(py)
+                ))
             } else {
                 error
             }
         })?;
-    Ok(text(name, written.cast::<PyString>()?)?.to_owned())
+    Ok(text(name, &written)?.to_owned())
 }
 
 /// A deployment: a name, a path, JSON text or a mapping.
@@ -191,7 +216,7 @@ fn set_option(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> Py
                 given.map(|value| boolean(name, value)).transpose()?;
         }
         "ca_file" => options.ca_file = given.map(|value| path(name, value)).transpose()?,
-        "proxy" => options.proxy = given.map(|value| owned_text(name, value)).transpose()?,
+        "proxy" => options.proxy = optional_text(name, given)?,
         _ => return Ok(false),
     }
     Ok(true)

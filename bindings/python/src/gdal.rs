@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use planetkey_gdal::{Header, Options, Scope};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use crate::adapters::in_thread;
-use crate::arguments::{text, texts};
+use crate::arguments::{flag, instance, text, texts};
 use crate::errors::{detached, guarded, invalid_argument, raise};
 use crate::interpreter::{is_attached, learn_is_attached, visit};
 use crate::session::Session;
@@ -96,7 +95,7 @@ impl Gdal {
     /// Raises:
     ///     InvalidArgumentError: This is not a URL, or the session was uninstalled.
     ///     Error: As in ``Session.authorize``.
-    fn path(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<String> {
+    fn path(&self, py: Python<'_>, url: &Bound<'_, PyAny>) -> PyResult<String> {
         let url = text("url", url)?;
         let core = self.core(py)?;
         // First, because Ctrl-C works here.
@@ -109,7 +108,7 @@ impl Gdal {
     /// Cancelling the task cancels the call.
     fn path_async<'py>(
         slf: &Bound<'py, Self>,
-        url: &Bound<'py, PyString>,
+        url: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "path", (url,), None)
     }
@@ -173,18 +172,19 @@ impl Gdal {
 #[pyfunction]
 #[pyo3(
     name = "gdal_install",
-    signature = (session, *, scope=None, header=None, hosts=None, fetch=true),
+    signature = (session, *, scope=None, header=None, hosts=None, fetch=None),
     text_signature = "(session, *, scope='hosts', header='live', hosts=None, fetch=True)"
 )]
 pub(crate) fn install(
     py: Python<'_>,
-    session: &Bound<'_, Session>,
-    scope: Option<&Bound<'_, PyString>>,
-    header: Option<&Bound<'_, PyString>>,
+    session: &Bound<'_, PyAny>,
+    scope: Option<&Bound<'_, PyAny>>,
+    header: Option<&Bound<'_, PyAny>>,
     hosts: Option<&Bound<'_, PyAny>>,
-    fetch: bool,
+    fetch: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Gdal> {
-    let mut options = Options { fetch, ..Options::default() };
+    let session: &Bound<'_, Session> = instance("session", "a planetkey.Session", session)?;
+    let mut options = Options { fetch: flag("fetch", fetch, true)?, ..Options::default() };
     if let Some(name) = scope {
         let name = text("scope", name)?;
         options.scope = guarded(py, || Scope::from_name(name))?;

@@ -18,7 +18,7 @@ mod waiting;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 /// Returns the URL without its ``api_key`` parameters.
 ///
@@ -27,7 +27,7 @@ use pyo3::types::{PyDict, PyString};
 /// Args:
 ///     url: Any URL.
 #[pyfunction]
-fn strip_api_key(url: &Bound<'_, PyString>) -> PyResult<String> {
+fn strip_api_key(url: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = arguments::text("url", url)?;
     errors::guarded(url.py(), || Ok(planetkey::strip_api_key(text)))
 }
@@ -39,7 +39,7 @@ fn strip_api_key(url: &Bound<'_, PyString>) -> PyResult<String> {
 /// Args:
 ///     url: Any URL.
 #[pyfunction]
-fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
+fn redact_url(url: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = arguments::text("url", url)?;
     errors::guarded(url.py(), || Ok(planetkey::redact_url(text)))
 }

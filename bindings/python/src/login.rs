@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyString, PyTuple};
 
 use crate::adapters::{function, in_thread_of_login};
-use crate::arguments::{boolean, duration, owned_text, text, texts, unexpected};
+use crate::arguments::{boolean, duration, flag, text, texts, unexpected, wrong_type};
 use crate::errors::guarded;
 use crate::interpreter::visit;
 use crate::status::moment;
@@ -84,9 +84,9 @@ impl Prompt {
     ///
     /// Returns:
     ///     The lines, or None if there is no address or it is too long.
-    #[pyo3(signature = (*, ascii=false))]
-    fn qr_code(&self, ascii: bool) -> Option<String> {
-        self.core.qr_code(ascii)
+    #[pyo3(signature = (*, ascii=None), text_signature = "($self, *, ascii=False)")]
+    fn qr_code(&self, ascii: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+        Ok(self.core.qr_code(flag("ascii", ascii, false)?))
     }
 
     /// Returns the object itself, because it never changes.
@@ -153,8 +153,8 @@ pub(crate) fn login_options(
         }
         match name {
             "method" => {
-                let name = owned_text(name, &value)?;
-                options.method = guarded(py, || Method::from_name(&name))?;
+                let name = text(name, &value)?;
+                options.method = guarded(py, || Method::from_name(name))?;
             }
             "open_browser" => options.open_browser = Some(boolean(name, &value)?),
             "scopes" => options.scopes = Some(texts(name, &value)?),
@@ -162,13 +162,13 @@ pub(crate) fn login_options(
                 options.prompter = Some(Arc::new(PythonPrompter(value.unbind())));
             }
             "prompt" => {
-                let message = "prompt must be a callable that takes a planetkey.Prompt";
-                return Err(PyTypeError::new_err(message));
+                let expected = "a callable that takes a planetkey.Prompt";
+                return Err(wrong_type(name, expected, &value));
             }
             "timeout" => options.timeout = Some(duration(name, &value)?),
             "force" => options.force = boolean(name, &value)?,
             "allow_other_user" => options.allow_other_user = boolean(name, &value)?,
-            "page" => options.page = Some(owned_text(name, &value)?),
+            "page" => options.page = Some(text(name, &value)?.to_owned()),
             _ => return Err(unexpected(function, name)),
         }
     }
@@ -361,9 +361,9 @@ impl DeviceLogin {
     ///
     /// Returns:
     ///     The lines, or None if the address is too long.
-    #[pyo3(signature = (*, ascii=false))]
-    fn qr_code(&self, ascii: bool) -> Option<String> {
-        self.core.qr_code(ascii)
+    #[pyo3(signature = (*, ascii=None), text_signature = "($self, *, ascii=False)")]
+    fn qr_code(&self, ascii: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+        Ok(self.core.qr_code(flag("ascii", ascii, false)?))
     }
 
     /// Asks the server once whether the user has logged in, if ``poll_interval`` has passed.
@@ -573,11 +573,7 @@ impl BrowserLogin {
     /// Raises:
     ///     InvalidArgumentError: This is not an address of this login, which is still pending.
     ///     Error: The login failed, as in ``wait()``.
-    fn complete(
-        &self,
-        py: Python<'_>,
-        callback_url: &Bound<'_, PyString>,
-    ) -> PyResult<LoginResult> {
+    fn complete(&self, py: Python<'_>, callback_url: &Bound<'_, PyAny>) -> PyResult<LoginResult> {
         let callback_url = text("callback_url", callback_url)?;
         wait(py, |interrupt| self.core.with_interrupt(interrupt).complete(callback_url))
             .map(LoginResult::from)
@@ -588,7 +584,7 @@ impl BrowserLogin {
     /// Cancelling the task cancels the login.
     fn complete_async<'py>(
         slf: &Bound<'py, Self>,
-        callback_url: &Bound<'py, PyString>,
+        callback_url: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         in_thread_of_login(slf, "complete", (callback_url,))
     }

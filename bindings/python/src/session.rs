@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use planetkey::{ApiKeyTransport, ApiResponse, Immediate};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 use crate::adapters::{self, cached_or_in_thread, in_thread};
-use crate::arguments::{common_options, duration, integer, json, optional_text, text, texts};
+use crate::arguments::{
+    common_options, duration, flag, instance, integer, json, optional_text, text, texts,
+};
 use crate::authorization::{Authorization, header_dict};
 use crate::errors::{detached, guarded};
 use crate::login::{BrowserLogin, DeviceLogin, LoginResult, LogoutResult, dict, login_options};
@@ -130,6 +132,12 @@ impl Session {
     }
 }
 
+/// What the request of a response carried.
+fn carried<'a>(authorization: &'a Bound<'_, PyAny>) -> PyResult<&'a planetkey::Authorization> {
+    let class = "a planetkey.Authorization";
+    instance::<Authorization>("authorization", class, authorization).map(|value| value.get().core())
+}
+
 /// The result of a call that never blocks, in a tuple. `None` if it would block.
 type Cached<T> = Option<(T,)>;
 
@@ -144,10 +152,10 @@ struct Response<'a> {
 
 impl<'a> Response<'a> {
     fn read(
-        url: &'a Bound<'_, PyString>,
-        sent: Option<&'a Bound<'_, PyString>>,
-        http_status: &Bound<'_, PyInt>,
-        www_authenticate: Option<&'a Bound<'_, PyString>>,
+        url: &'a Bound<'_, PyAny>,
+        sent: Option<&'a Bound<'_, PyAny>>,
+        http_status: &Bound<'_, PyAny>,
+        www_authenticate: Option<&'a Bound<'_, PyAny>>,
         can_repeat: bool,
     ) -> PyResult<Self> {
         Ok(Response {
@@ -213,7 +221,7 @@ impl Session {
     )]
     fn from_profile(
         py: Python<'_>,
-        name: &Bound<'_, PyString>,
+        name: &Bound<'_, PyAny>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
         let given = common_options("Session.from_profile", options)?;
@@ -239,8 +247,8 @@ impl Session {
     )]
     fn from_api_key(
         py: Python<'_>,
-        key: &Bound<'_, PyString>,
-        transport: Option<&Bound<'_, PyString>>,
+        key: &Bound<'_, PyAny>,
+        transport: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
         let options = common_options("Session.from_api_key", options)?;
@@ -280,11 +288,11 @@ impl Session {
     )]
     fn from_m2m(
         py: Python<'_>,
-        client_id: &Bound<'_, PyString>,
-        client_secret: &Bound<'_, PyString>,
+        client_id: &Bound<'_, PyAny>,
+        client_secret: &Bound<'_, PyAny>,
         scopes: Option<&Bound<'_, PyAny>>,
-        audience: Option<&Bound<'_, PyString>>,
-        profile: Option<&Bound<'_, PyString>>,
+        audience: Option<&Bound<'_, PyAny>>,
+        profile: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
         let mut options = common_options("Session.from_m2m", options)?;
@@ -317,7 +325,7 @@ impl Session {
     fn from_client_config(
         py: Python<'_>,
         config: &Bound<'_, PyAny>,
-        profile: Option<&Bound<'_, PyString>>,
+        profile: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
         let mut options = common_options("Session.from_client_config", options)?;
@@ -343,7 +351,7 @@ impl Session {
     ///     TimeoutError: The session's timeout passed.
     ///     ProtocolError: The server's response breaks the standard.
     ///     StorageError: The saved session could not be read.
-    fn authorize(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Authorization> {
+    fn authorize(&self, py: Python<'_>, url: &Bound<'_, PyAny>) -> PyResult<Authorization> {
         let url = text("url", url)?;
         let authorization = match guarded(py, || self.core.authorize_cached(url))? {
             Some(authorization) => authorization,
@@ -357,7 +365,7 @@ impl Session {
     /// Cancelling the task cancels the call.
     fn authorize_async<'py>(
         slf: &Bound<'py, Self>,
-        url: &Bound<'py, PyString>,
+        url: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         cached_or_in_thread(slf, "_authorize_cached", "authorize", (url,))
     }
@@ -366,7 +374,7 @@ impl Session {
     fn _authorize_cached(
         &self,
         py: Python<'_>,
-        url: &Bound<'_, PyString>,
+        url: &Bound<'_, PyAny>,
     ) -> PyResult<Cached<Authorization>> {
         Ok(self.authorize_cached(py, url)?.map(|authorization| (authorization,)))
     }
@@ -385,7 +393,7 @@ impl Session {
     fn authorize_if_served(
         &self,
         py: Python<'_>,
-        url: &Bound<'_, PyString>,
+        url: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Authorization>> {
         if let Some((authorization,)) = self._authorize_if_served_cached(py, url)? {
             return Ok(authorization);
@@ -400,7 +408,7 @@ impl Session {
     /// Cancelling the task cancels the call.
     fn authorize_if_served_async<'py>(
         slf: &Bound<'py, Self>,
-        url: &Bound<'py, PyString>,
+        url: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         cached_or_in_thread(slf, "_authorize_if_served_cached", "authorize_if_served", (url,))
     }
@@ -409,7 +417,7 @@ impl Session {
     fn _authorize_if_served_cached(
         &self,
         py: Python<'_>,
-        url: &Bound<'_, PyString>,
+        url: &Bound<'_, PyAny>,
     ) -> PyResult<Cached<Option<Authorization>>> {
         let url = text("url", url)?;
         let authorization = guarded(py, || self.core.authorize_if_served_cached(url))?;
@@ -417,7 +425,7 @@ impl Session {
     }
 
     /// Whether a credential of this session may go to this URL. Never blocks.
-    fn _is_served(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<bool> {
+    fn _is_served(&self, py: Python<'_>, url: &Bound<'_, PyAny>) -> PyResult<bool> {
         let url = text("url", url)?;
         let served = guarded(py, || self.core.authorize_if_served_cached(url))?;
         Ok(!matches!(served, Immediate::Nothing))
@@ -436,7 +444,7 @@ impl Session {
     fn authorize_cached(
         &self,
         py: Python<'_>,
-        url: &Bound<'_, PyString>,
+        url: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Authorization>> {
         let url = text("url", url)?;
         let authorization = guarded(py, || self.core.authorize_cached(url))?;
@@ -456,7 +464,7 @@ impl Session {
     fn headers<'py>(
         &self,
         py: Python<'py>,
-        url: &Bound<'py, PyString>,
+        url: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let url = text("url", url)?;
         let value = match self.cached_header_value(py, url)? {
@@ -471,7 +479,7 @@ impl Session {
     /// Cancelling the task cancels the call.
     fn headers_async<'py>(
         slf: &Bound<'py, Self>,
-        url: &Bound<'py, PyString>,
+        url: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         cached_or_in_thread(slf, "_headers_cached", "headers", (url,))
     }
@@ -480,7 +488,7 @@ impl Session {
     fn _headers_cached<'py>(
         &self,
         py: Python<'py>,
-        url: &Bound<'py, PyString>,
+        url: &Bound<'py, PyAny>,
     ) -> PyResult<Cached<Bound<'py, PyDict>>> {
         let value = self.cached_header_value(py, text("url", url)?)?;
         value.map(|value| Ok((header_dict(py, Some(&value))?,))).transpose()
@@ -497,7 +505,7 @@ impl Session {
     ///     InvalidArgumentError: This is not a URL.
     ///     HostRefusedError: The key must not go to this URL.
     ///     UnsupportedError: The session has no API key.
-    fn signed_url(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<String> {
+    fn signed_url(&self, py: Python<'_>, url: &Bound<'_, PyAny>) -> PyResult<String> {
         let url = text("url", url)?;
         guarded(py, || self.core.signed_url(url))
     }
@@ -548,7 +556,7 @@ impl Session {
     ///
     /// Raises:
     ///     UnsupportedError: The session has API keys only.
-    fn invalidate(&self, py: Python<'_>, access_token: &Bound<'_, PyString>) -> PyResult<bool> {
+    fn invalidate(&self, py: Python<'_>, access_token: &Bound<'_, PyAny>) -> PyResult<bool> {
         let access_token = text("access_token", access_token)?;
         detached(py, || self.core.invalidate(access_token))
     }
@@ -575,11 +583,11 @@ impl Session {
     fn after_response(
         &self,
         py: Python<'_>,
-        authorization: &Bound<'_, Authorization>,
-        http_status: &Bound<'_, PyInt>,
-        www_authenticate: Option<&Bound<'_, PyString>>,
+        authorization: &Bound<'_, PyAny>,
+        http_status: &Bound<'_, PyAny>,
+        www_authenticate: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Authorization>> {
-        let authorization = authorization.get().core();
+        let authorization = carried(authorization)?;
         let http_status: u16 = integer("http_status", http_status)?;
         let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
         let repeat = self.wait(py, |session| {
@@ -594,9 +602,9 @@ impl Session {
     #[pyo3(signature = (authorization, http_status, www_authenticate=None))]
     fn after_response_async<'py>(
         slf: &Bound<'py, Self>,
-        authorization: &Bound<'py, Authorization>,
-        http_status: &Bound<'py, PyInt>,
-        www_authenticate: Option<&Bound<'py, PyString>>,
+        authorization: &Bound<'py, PyAny>,
+        http_status: &Bound<'py, PyAny>,
+        www_authenticate: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let arguments = (authorization, http_status, www_authenticate);
         cached_or_in_thread(slf, "_after_response_cached", "after_response", arguments)
@@ -607,11 +615,11 @@ impl Session {
     fn _after_response_cached(
         &self,
         py: Python<'_>,
-        authorization: &Bound<'_, Authorization>,
-        http_status: &Bound<'_, PyInt>,
-        www_authenticate: Option<&Bound<'_, PyString>>,
+        authorization: &Bound<'_, PyAny>,
+        http_status: &Bound<'_, PyAny>,
+        www_authenticate: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Cached<Option<Authorization>>> {
-        let authorization = authorization.get().core();
+        let authorization = carried(authorization)?;
         let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
         let mut response =
             ApiResponse::new(authorization.url(), integer("http_status", http_status)?);
@@ -626,10 +634,10 @@ impl Session {
     fn _after_api_response(
         &self,
         py: Python<'_>,
-        url: &Bound<'_, PyString>,
-        sent: Option<&Bound<'_, PyString>>,
-        http_status: &Bound<'_, PyInt>,
-        www_authenticate: Option<&Bound<'_, PyString>>,
+        url: &Bound<'_, PyAny>,
+        sent: Option<&Bound<'_, PyAny>>,
+        http_status: &Bound<'_, PyAny>,
+        www_authenticate: Option<&Bound<'_, PyAny>>,
         can_repeat: bool,
     ) -> PyResult<Option<Authorization>> {
         let response = Response::read(url, sent, http_status, www_authenticate, can_repeat)?;
@@ -640,10 +648,10 @@ impl Session {
     /// `_after_api_response` without blocking the event loop.
     fn _after_api_response_async<'py>(
         slf: &Bound<'py, Self>,
-        url: &Bound<'py, PyString>,
-        sent: Option<&Bound<'py, PyString>>,
-        http_status: &Bound<'py, PyInt>,
-        www_authenticate: Option<&Bound<'py, PyString>>,
+        url: &Bound<'py, PyAny>,
+        sent: Option<&Bound<'py, PyAny>>,
+        http_status: &Bound<'py, PyAny>,
+        www_authenticate: Option<&Bound<'py, PyAny>>,
         can_repeat: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let arguments = (url, sent, http_status, www_authenticate, can_repeat);
@@ -654,10 +662,10 @@ impl Session {
     fn _after_api_response_cached(
         &self,
         py: Python<'_>,
-        url: &Bound<'_, PyString>,
-        sent: Option<&Bound<'_, PyString>>,
-        http_status: &Bound<'_, PyInt>,
-        www_authenticate: Option<&Bound<'_, PyString>>,
+        url: &Bound<'_, PyAny>,
+        sent: Option<&Bound<'_, PyAny>>,
+        http_status: &Bound<'_, PyAny>,
+        www_authenticate: Option<&Bound<'_, PyAny>>,
         can_repeat: bool,
     ) -> PyResult<Cached<Option<Authorization>>> {
         let response = Response::read(url, sent, http_status, www_authenticate, can_repeat)?;
@@ -847,16 +855,20 @@ impl Session {
     ///     UnsupportedError: The session has API keys only.
     ///     TimeoutError: The session's timeout passed.
     ///     StorageError: The tokens could not be deleted.
-    #[pyo3(signature = (*, revoke=true))]
-    fn logout(&self, py: Python<'_>, revoke: bool) -> PyResult<LogoutResult> {
+    #[pyo3(signature = (*, revoke=None), text_signature = "($self, *, revoke=True)")]
+    fn logout(&self, py: Python<'_>, revoke: Option<&Bound<'_, PyAny>>) -> PyResult<LogoutResult> {
+        let revoke = flag("revoke", revoke, true)?;
         self.wait(py, |session| session.logout(revoke.into())).map(LogoutResult::from)
     }
 
     /// Does what ``logout`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the call.
-    #[pyo3(signature = (*, revoke=true))]
-    fn logout_async<'py>(slf: &Bound<'py, Self>, revoke: bool) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (*, revoke=None), text_signature = "($self, *, revoke=True)")]
+    fn logout_async<'py>(
+        slf: &Bound<'py, Self>,
+        revoke: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let options = PyDict::new(slf.py());
         options.set_item("revoke", revoke)?;
         in_thread(slf, "logout", (), Some(&options))
@@ -930,7 +942,7 @@ impl Session {
     fn introspect<'py>(
         &self,
         py: Python<'py>,
-        token: Option<&Bound<'py, PyString>>,
+        token: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let token = optional_text("token", token)?;
         dict(py, self.wait(py, |session| session.introspect(token.as_deref()))?)
@@ -942,7 +954,7 @@ impl Session {
     #[pyo3(signature = (token=None))]
     fn introspect_async<'py>(
         slf: &Bound<'py, Self>,
-        token: Option<&Bound<'py, PyString>>,
+        token: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "introspect", (token,), None)
     }

@@ -112,7 +112,7 @@ def test_i10_14_a_frozen_program_holds_what_native_code_imports(tmp_path: Path) 
 
 def test_all_is_all() -> None:
     protocols = {"LockingTokenStorage", "TokenStorage"}
-    imported = {"annotations", "errors", "storage", "TYPE_CHECKING"}
+    imported = {"annotations", "errors", "gdal", "storage", "TYPE_CHECKING"}
     public = {name for name in vars(planetkey) if not name.startswith("_")} - imported
     assert public | protocols | {"__version__"} == set(planetkey.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
