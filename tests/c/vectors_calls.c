@@ -148,19 +148,12 @@ static void add_authorization(cJSON *outcome, const planetkey_authorization *mad
     }
 }
 
-/* The authorizations of the current case, the last one of `authorize` and `authorize_if_served`
- * first. */
-enum { MOST_AUTHORIZATIONS = 8 };
+/* The last authorization of `authorize` or `authorize_if_served` of the current case. */
 static planetkey_authorization *authorized;
-static planetkey_authorization *carried[MOST_AUTHORIZATIONS];
-static size_t carried_count;
 
 void end_case(void) {
     planetkey_authorization_free(authorized);
     authorized = NULL;
-    while (carried_count > 0) {
-        planetkey_authorization_free(carried[--carried_count]);
-    }
 }
 
 /* Adds what an authorization says to an outcome, and saves it for `after_response`. */
@@ -169,43 +162,6 @@ static void add_authorized(cJSON *outcome, planetkey_authorization *made) {
     add_authorization(outcome, made);
     planetkey_authorization_free(authorized);
     authorized = made;
-}
-
-/* Saves what a request carries now, for a `should_retry` that names its token. */
-static void carry(const planetkey_session *session) {
-    planetkey_authorization *made = NULL;
-    if (carried_count < MOST_AUTHORIZATIONS &&
-        planetkey_session_headers_cached(session, getenv("PLANETKEY_SIMULATOR_SENTINEL_HUB_API"),
-                                         &made, NULL) == PLANETKEY_STATUS_OK &&
-        made) {
-        carried[carried_count++] = made;
-    }
-}
-
-/* `should_retry`, for cases that name a token and no authorization. */
-static planetkey_status should_retry(const planetkey_session *session, const cJSON *call,
-                                     bool *repeats, planetkey_error **error) {
-    planetkey_authorization *repeat = NULL;
-    planetkey_string *token = NULL;
-    planetkey_status status;
-    for (size_t i = 0; i < carried_count; ++i) {
-        const char *access_token = planetkey_authorization_access_token(carried[i]);
-        if (access_token && strcmp(access_token, text(call, "access_token")) == 0) {
-            status = planetkey_session_after_response(
-                session, carried[i], member(call, "http_status")->valueint,
-                text_or_null(call, "www_authenticate"), &repeat, error);
-            *repeats = repeat != NULL;
-            planetkey_authorization_free(repeat);
-            return status;
-        }
-    }
-    /* A session of an API key. */
-    status = planetkey_session_access_token(session, &token, error);
-    if (token) {
-        differ("no request carried %s", text(call, "access_token"));
-    }
-    planetkey_string_free(token);
-    return status;
 }
 
 cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_error **error) {
@@ -249,9 +205,6 @@ cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_er
         status = planetkey_session_signed_url(session, text(call, "url"), &string, error);
     } else if (strcmp(op, "access_token") == 0) {
         status = planetkey_session_access_token(session, &string, error);
-        if (string) {
-            carry(session);
-        }
     } else if (strcmp(op, "api_key") == 0) {
         status = planetkey_session_api_key(session, &string, error);
     } else if (strcmp(op, "strip_api_key") == 0) {
@@ -260,9 +213,6 @@ cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_er
         status = planetkey_redact_url(text(call, "url"), &string, error);
     } else if (strcmp(op, "invalidate") == 0) {
         status = planetkey_session_invalidate(session, text(call, "access_token"), &flag, error);
-        is_flag = 1;
-    } else if (strcmp(op, "should_retry") == 0) {
-        status = should_retry(session, call, &flag, error);
         is_flag = 1;
     } else if (strcmp(op, "is_initialized") == 0) {
         flag = planetkey_session_is_initialized(session);

@@ -178,34 +178,6 @@ function shown(authorization, nothing) {
   return { ...spelled({ ...authorization }), headers: authorization.headers };
 }
 
-/** The authorizations of each session by their access token. */
-const carried = new WeakMap();
-
-/** Remembers what a request would carry now. */
-function remember(session) {
-  const url = session.status().hosts.map(({ host }) => `http://${host}/`)[0];
-  const byToken = carried.get(session) ?? new Map();
-  const authorization = session.authorizeSync(url);
-  carried.set(session, byToken.set(authorization.accessToken, authorization));
-}
-
-async function tokenOf(used, session) {
-  const token = await used.accessToken();
-  if (session.status().hosts[0]?.host.startsWith('127.')) remember(session);
-  return token;
-}
-
-/** `should_retry`, for cases that name a token and no authorization. */
-function repeats(session, { access_token: token, http_status: status, www_authenticate: challenge }) {
-  if (session.status().sources.every(({ kind }) => kind === 'api_key')) return session.accessTokenSync();
-  try {
-    return session.afterResponseSync(carried.get(session).get(token), status, challenge) !== null;
-  } catch (error) {
-    if (error.code === 'UNAVAILABLE') return true;
-    throw error;
-  }
-}
-
 async function perform(session, call) {
   switch (call.op) {
     case 'strip_api_key':
@@ -231,13 +203,11 @@ async function perform(session, call) {
     case 'signed_url':
       return { value: used.signedUrl(call.url) };
     case 'access_token':
-      return { value: await tokenOf(used, session) };
+      return { value: await used.accessToken() };
     case 'api_key':
       return { value: used.apiKey() };
     case 'invalidate':
       return { value: used.invalidate(call.access_token) };
-    case 'should_retry':
-      return { value: repeats(session, call) };
     case 'authorize_if_served':
       return shown((last = await used.authorizeIfServed(call.url)), { served: false });
     case 'after_response':

@@ -242,23 +242,6 @@ def authorization(made: planetkey.Authorization) -> dict[str, Any]:
     return {name: getattr(made, name) for name in names} | {"expires_at": expires_at}
 
 
-def should_retry(session: planetkey.Session, call: dict[str, Any]) -> bool:
-    """Whether the core would repeat the request, for cases that name a token only."""
-    status = session.status()
-    if all(source.kind == "api_key" for source in status.sources):
-        session.access_token()
-    host = status.hosts[0].host
-    found = session._after_api_response_cached(
-        f"{'http' if ':' in host else 'https'}://{host}/",
-        f"Bearer {call['access_token']}",
-        call["http_status"],
-        call["www_authenticate"],
-        True,  # noqa: FBT003
-    )
-    # None: there is an authorization to repeat with, after a refresh.
-    return found is None or found[0] is not None
-
-
 def perform(
     control: Control,
     session: planetkey.Session | planetkey.Error | None,
@@ -307,8 +290,6 @@ def perform(
             return {"value": session.api_key()}
         case "invalidate":
             return {"value": session.invalidate(call["access_token"])}
-        case "should_retry":
-            return {"value": should_retry(session, call)}
         case "refresh":
             session.refresh()
             return {}

@@ -3,7 +3,7 @@
 use super::Session;
 use super::authorization::{Authorization, Immediate};
 use crate::authorize::{api_key, challenge};
-use crate::error::{Error, Result, Status};
+use crate::error::{Result, Status};
 use crate::secret::equal_in_constant_time;
 
 const BEARER: &str = "Bearer ";
@@ -90,25 +90,6 @@ impl Session {
             Immediate::Authorization(repeat) if is_refused(&repeat, response) => Immediate::Nothing,
             repeat => repeat,
         })
-    }
-
-    /// Whether repeating the request once, with a new authorization, makes sense.
-    #[doc(hidden)]
-    pub fn should_retry(
-        &self,
-        access_token: &str,
-        http_status: u16,
-        www_authenticate: Option<&str>,
-    ) -> Result<bool> {
-        if !challenge::asks_for_another_token(http_status, www_authenticate) {
-            self.tokens()?;
-            return Ok(false);
-        }
-        if access_token.is_empty() {
-            return Err(Error::invalid_argument("give the access token that the API refused"));
-        }
-        self.tokens()?;
-        Ok(self.has_other_than(access_token))
     }
 
     /// Whether another authorization may help. Takes the token out of use if the response says so.

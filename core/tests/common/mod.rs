@@ -14,7 +14,7 @@ pub use sessions::*;
 use planetkey::clock::{Clock, ManualClock, Random};
 use planetkey::http::{Body, HttpMethod, HttpTransport, Request, Response, TransportFailure};
 use planetkey::profile::FixedEnvironment;
-use planetkey::{Options, Runtime, Session};
+use planetkey::{ApiResponse, Immediate, Options, Runtime, Session};
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -276,6 +276,27 @@ pub fn eventually(done: impl Fn() -> bool) {
         assert!(started.elapsed() < PATIENCE, "what the test waits for did not happen");
         std::thread::yield_now();
     }
+}
+
+/// Whether the session would repeat a request that carried this token to its first host, if it
+/// serves one. Does not block.
+pub fn repeats(
+    session: &Session,
+    token: &str,
+    http_status: u16,
+    www_authenticate: Option<&str>,
+) -> bool {
+    let host = session
+        .status()
+        .hosts()
+        .first()
+        .map_or_else(|| "services.sentinel-hub.com".to_owned(), |first| first.host.clone());
+    let scheme = if host.contains(':') { "http" } else { "https" };
+    let (url, sent) = (format!("{scheme}://{host}/"), format!("Bearer {token}"));
+    let mut response = ApiResponse::new(&url, http_status);
+    response.sent = Some(&sent);
+    response.www_authenticate = www_authenticate;
+    !matches!(session.after_api_response_cached(&response).unwrap(), Immediate::Nothing)
 }
 
 pub fn simulator() -> Simulator {

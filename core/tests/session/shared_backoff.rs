@@ -126,10 +126,10 @@ fn i10_08_an_api_that_refuses_every_token_causes_few_refreshes() {
         let all = processes(&home, open);
         let minutes = requests_by_minute(&home, &all, |session| {
             let token = session.access_token().unwrap();
-            session.should_retry(&token, 401, None).unwrap();
+            repeats(session, &token, 401, None);
             // The request is repeated, and refused again.
             let token = session.access_token().unwrap();
-            session.should_retry(&token, 401, None).unwrap();
+            repeats(session, &token, 401, None);
         });
         assert_few(&minutes, who);
     }
@@ -143,7 +143,7 @@ fn i10_08_a_token_that_an_api_rejected_is_replaced_at_once() {
     let session = home.m2m();
     for number in 0..6 {
         let refused = session.access_token().unwrap();
-        assert!(session.should_retry(&refused, 401, None).unwrap(), "{number}");
+        assert!(repeats(&session, &refused, 401, None), "{number}");
         // The next token lives its whole lifetime, and is refreshed because it expires.
         let taken = session.access_token().unwrap();
         assert_ne!(*refused, *taken);

@@ -236,7 +236,7 @@ fn small_stack() {
         let token = session
             .access_token()
             .map_or_else(|error| error.to_string(), |token| token.to_string());
-        session.should_retry("other", 401, Some(&"Bearer a=\"".repeat(10_000))).unwrap();
+        repeats(&session, "other", 401, Some(&"Bearer a=\"".repeat(10_000)));
         let refreshed = session.refresh();
         assert!(refreshed.is_ok() || token.contains("LOGIN_REQUIRED"), "{refreshed:?}");
         token

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::Session;
 use planetkey::authorize::challenge::{self, Challenge};
+use planetkey::{ApiResponse, Immediate, Session};
 use planetkey_fuzz::{m2m_session, text};
 use std::sync::LazyLock;
 
@@ -55,11 +55,15 @@ fuzz_target!(|data: &[u8]| {
     let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer");
     let about_the_token = bearer
         .is_none_or(|bearer| matches!(bearer.parameter("error"), None | Some("invalid_token")));
-    let should_retry = |status| {
-        SESSION.should_retry("another", status, Some(header)).expect("a session with tokens")
+    let repeats = |status| {
+        let mut response = ApiResponse::new("https://services.sentinel-hub.com/", status);
+        response.sent = Some("Bearer another");
+        response.www_authenticate = Some(header);
+        let repeat = SESSION.after_api_response_cached(&response).expect("a session with tokens");
+        !matches!(repeat, Immediate::Nothing)
     };
-    assert_eq!(should_retry(401), about_the_token);
-    assert!(!should_retry(403) && !should_retry(200) && !should_retry(407));
+    assert_eq!(repeats(401), about_the_token);
+    assert!(!repeats(403) && !repeats(200) && !repeats(407));
 });
 
 fn is_lower_token(text: &str) -> bool {
