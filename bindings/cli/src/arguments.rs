@@ -6,162 +6,14 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use planetkey::{Result, setting};
 
-const EXAMPLES: &str = "\
-Examples:
-  planetkey login                       log in as a user, or
-  export PL_API_KEY=...                 use an API key, or
-  export PL_AUTH_CLIENT_ID=... PL_AUTH_CLIENT_SECRET=...
-  planetkey login --with-api-key        save one of them
-  planetkey status                      show what was found, and what each host gets
-
-  url=https://api.planet.com/basemaps/v1/mosaics
-  header=$(planetkey header \"$url\") &&
-      printf '%s\\n' \"$header\" | curl -H @- \"$url\"
-
-The result is alone on standard output, everything else on standard error. The
-exit code is the number of the error's status: 1 INVALID_ARGUMENT, 2 MISCONFIGURED,
-3 LOGIN_REQUIRED, 4 DENIED, 5 HOST_REFUSED, 6 UNAVAILABLE, 7 TIMEOUT, ...";
-
-const HEADER_EXAMPLES: &str = "\
-Examples:
-  url=https://services.sentinel-hub.com/api/v1/catalog/1.0.0/
-  header=$(planetkey header \"$url\") &&
-      printf '%s\\n' \"$header\" | curl -H @- \"$url\"
-
-In this form the list of processes does not show the credential to other users,
-and nothing is sent if there is none for this URL.";
-
-const URL_EXAMPLES: &str = "\
-Examples:
-  planetkey url 'https://tiles.planet.com/basemaps/v1/planet-tiles/NAME/gmap/{z}/{x}/{y}.png'
-
-A URL with a key in it ends up in logs and histories. Use `planetkey header` if
-the program can send a header.";
-
-const TOKEN_EXAMPLES: &str = "\
-Examples:
-  token=$(planetkey print-access-token) &&
-      printf 'Authorization: Bearer %s\\n' \"$token\" |
-      curl -H @- https://services.sentinel-hub.com/api/v1/catalog/1.0.0/
-
-`planetkey header URL` does the same and also checks that the token may go there.";
-
-const KEY_EXAMPLES: &str = "\
-Examples:
-  key=$(planetkey print-api-key)
-  planetkey --auth-api-key-file key.txt print-api-key";
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  planetkey status
-  planetkey status --json
-  planetkey --deployment copernicus-data-space status
-
-The command uses no network and shows no secret.";
-
-const LOGIN_EXAMPLES: &str = "\
-Examples:
-  planetkey login                           in the browser, or with a code
-  planetkey login --device --show-qr-code   with a code, on any device
-  planetkey login --profile second-account --force
-  planetkey login --with-api-key            asks for the key
-  planetkey login --auth-api-key-file key.txt
-  planetkey login --auth-client-id ID       asks for the client's secret
-  pass show planet/secret |
-      planetkey login --auth-client-id ID --auth-client-secret-file - --yes
-
-Without a credential in options or environment a user logs in, to the default
-profile, else to planet-user. A valid session stays as it is, and an expired one
-is refreshed. Otherwise planetkey prompts on standard error. Ctrl-C cancels.
-
-An API key is saved in the profile _PL_API_KEY, a client in planet-m2m-ID, unless
---profile names another. A client is verified before anything is written.
-Planet's own tools use all of them, too.";
-
-const REFRESH_EXAMPLES: &str = "\
-Examples:
-  planetkey refresh
-  planetkey refresh --profile planet-user --json";
-
-const LOGOUT_EXAMPLES: &str = "\
-Examples:
-  planetkey logout
-  planetkey logout --profile planet-user --json
-
-The authorization server revokes the refresh token. If it cannot be reached the
-session is deleted nevertheless, and the message says that the token may still
-be valid. Every process that shares the session notices within a second. The
-client of a profile and an API key stay: `planetkey profile delete` deletes them.";
-
-const USERINFO_EXAMPLES: &str = "\
-Examples:
-  planetkey userinfo
-  planetkey userinfo --json
-
-More than the subject needs the scopes openid, profile and email:
-  planetkey login --force --scope planet --scope offline_access \\
-      --scope openid --scope profile --scope email";
-
-const INTROSPECT_EXAMPLES: &str = "\
-Examples:
-  planetkey introspect --json
-  planetkey introspect --token-file token.txt
-
-The output is the response of the authorization server (RFC 7662).";
-
-const PROFILE_EXAMPLES: &str = "\
-Examples:
-  planetkey profile list --long
-  planetkey profile set planet-user
-  planetkey profile copy planet-user second-account
-
-Profiles are the directories of ~/.planet, shared with Planet's own tools.";
-
-const LIST_EXAMPLES: &str = "\
-Examples:
-  planetkey profile list
-  planetkey profile list --long --json
-
-The default profile is marked with *. No secret is shown.";
-
-const SHOW_EXAMPLES: &str = "\
-Examples:
-  planetkey profile show
-  planetkey profile show planet-user --json";
-
-const SET_EXAMPLES: &str = "\
-Examples:
-  planetkey profile set planet-user
-
-The name is written to ~/.planet.json, which Planet's own tools read, too. The
-options of a command and the environment take precedence.";
-
-const COPY_EXAMPLES: &str = "\
-Examples:
-  planetkey profile copy planet-user second-account
-
-The client is copied, with its secret if it has one. Tokens are not copied.";
-
-const DELETE_EXAMPLES: &str = "\
-Examples:
-  planetkey profile delete second-account
-  planetkey profile delete second-account --yes";
-
-const RESET_EXAMPLES: &str = "\
-Examples:
-  planetkey reset
-  planetkey reset --yes --json
-
-~/.planet.json and ~/.planet are renamed, with the time added to their names, and
-can be renamed back. Secrets in them stay on the disk until you delete them.
-Nothing is revoked.";
+use crate::examples;
 
 /// Authorize requests to the Planet Insights Platform: api.planet.com and services.sentinel-hub.com
 #[derive(Parser)]
 #[command(
     name = "planetkey",
     version = planetkey::VERSION,
-    after_help = EXAMPLES,
+    after_help = examples::ALL,
     max_term_width = 80,
     infer_subcommands = false,
     disable_help_subcommand = true
@@ -177,42 +29,42 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Print an access token that is valid now
-    #[command(after_help = TOKEN_EXAMPLES)]
+    #[command(after_help = examples::TOKEN)]
     PrintAccessToken,
     /// Print the API key
-    #[command(after_help = KEY_EXAMPLES)]
+    #[command(after_help = examples::KEY)]
     PrintApiKey,
     /// Print the line `Authorization: ...` that a request to URL carries
-    #[command(after_help = HEADER_EXAMPLES)]
+    #[command(after_help = examples::HEADER)]
     Header {
         /// The URL that the request goes to
         url: String,
     },
     /// Print URL with the API key as its query parameter `api_key`
-    #[command(after_help = URL_EXAMPLES)]
+    #[command(after_help = examples::URL)]
     Url {
         /// The URL to complete; templates such as {z}/{x}/{y} stay as they are
         url: String,
     },
     /// Show which credentials were found where, and what each host gets
-    #[command(after_help = STATUS_EXAMPLES)]
+    #[command(after_help = examples::STATUS)]
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Log in as a user, or save an API key or an M2M client
-    #[command(after_help = LOGIN_EXAMPLES)]
+    #[command(after_help = examples::LOGIN)]
     Login(Login),
     /// Show what the authorization server says about the user who is logged in
-    #[command(after_help = USERINFO_EXAMPLES)]
+    #[command(after_help = examples::USERINFO)]
     Userinfo {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Show what the authorization server says about the access token, or another token
-    #[command(after_help = INTROSPECT_EXAMPLES)]
+    #[command(after_help = examples::INTROSPECT)]
     Introspect {
         /// A file that contains the token; - is standard input
         #[arg(long, value_name = "PATH")]
@@ -222,14 +74,14 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Refresh the access token now
-    #[command(after_help = REFRESH_EXAMPLES)]
+    #[command(after_help = examples::REFRESH)]
     Refresh {
         /// Print the profile and when the new token expires, as JSON
         #[arg(long)]
         json: bool,
     },
     /// Revoke the refresh token and delete the tokens, for every process
-    #[command(after_help = LOGOUT_EXAMPLES)]
+    #[command(after_help = examples::LOGOUT)]
     Logout {
         /// Delete the tokens only, without network
         #[arg(long)]
@@ -239,13 +91,13 @@ pub(crate) enum Command {
         json: bool,
     },
     /// List, show, choose, copy and delete profiles
-    #[command(after_help = PROFILE_EXAMPLES, disable_help_subcommand = true)]
+    #[command(after_help = examples::PROFILE, disable_help_subcommand = true)]
     Profile {
         #[command(subcommand)]
         command: Profile,
     },
     /// Rename everything that is configured
-    #[command(after_help = RESET_EXAMPLES)]
+    #[command(after_help = examples::RESET)]
     Reset {
         /// Do not ask
         #[arg(short, long)]
@@ -356,7 +208,7 @@ impl UserLogin {
 #[derive(Subcommand)]
 pub(crate) enum Profile {
     /// List the profiles
-    #[command(after_help = LIST_EXAMPLES)]
+    #[command(after_help = examples::LIST)]
     List {
         /// Describe each profile
         #[arg(short, long)]
@@ -366,7 +218,7 @@ pub(crate) enum Profile {
         json: bool,
     },
     /// Show a profile, without its secrets
-    #[command(after_help = SHOW_EXAMPLES)]
+    #[command(after_help = examples::SHOW)]
     Show {
         /// The profile; the default one if left out
         name: Option<String>,
@@ -378,13 +230,13 @@ pub(crate) enum Profile {
         json: bool,
     },
     /// Choose the profile to use if none is named
-    #[command(after_help = SET_EXAMPLES)]
+    #[command(after_help = examples::SET)]
     Set {
         /// The profile
         name: String,
     },
     /// Copy a profile under another name
-    #[command(after_help = COPY_EXAMPLES)]
+    #[command(after_help = examples::COPY)]
     Copy {
         /// The profile to copy
         #[arg(value_name = "SRC")]
@@ -397,7 +249,7 @@ pub(crate) enum Profile {
         sops: bool,
     },
     /// Delete a profile with its tokens
-    #[command(after_help = DELETE_EXAMPLES)]
+    #[command(after_help = examples::DELETE)]
     Delete {
         /// The profile
         name: String,

@@ -18,6 +18,7 @@
 mod advice;
 mod arguments;
 pub mod core_dumps;
+mod examples;
 mod logger;
 mod login;
 mod profiles;
