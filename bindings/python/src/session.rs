@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planetkey::{ApiKeyTransport, ApiResponse, Immediate};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
 
 use crate::adapters::{self, cached_or_in_thread, in_thread};
-use crate::arguments::{
-    common_options, duration, flag, instance, integer, json, optional_text, text, texts,
-};
+use crate::arguments::{common_options, duration, flag, integer, json, optional_text, text, texts};
 use crate::authorization::{Authorization, header_dict};
 use crate::errors::{detached, guarded};
-use crate::login::{BrowserLogin, DeviceLogin, LoginResult, LogoutResult, dict, login_options};
+use crate::login::{BrowserLogin, DeviceLogin};
+use crate::login_options::login_options;
+use crate::login_result::{LoginResult, LogoutResult};
 use crate::pickling::{Recipe, Reduced, reduce};
+use crate::response::{Response, carried};
 use crate::status::SessionStatus;
 use crate::text_cache::TextCache;
 use crate::waiting::wait;
@@ -132,50 +134,17 @@ impl Session {
     }
 }
 
-/// What the request of a response carried.
-fn carried<'a>(authorization: &'a Bound<'_, PyAny>) -> PyResult<&'a planetkey::Authorization> {
-    let class = "a planetkey.Authorization";
-    instance::<Authorization>("authorization", class, authorization).map(|value| value.get().core())
-}
-
 /// The result of a call that never blocks, in a tuple. `None` if it would block.
 type Cached<T> = Option<(T,)>;
 
-/// An API's response, with the request that it belongs to.
-struct Response<'a> {
-    url: &'a str,
-    sent: Option<&'a str>,
-    http_status: u16,
-    www_authenticate: Option<&'a str>,
-    can_repeat: bool,
-}
-
-impl<'a> Response<'a> {
-    fn read(
-        url: &'a Bound<'_, PyAny>,
-        sent: Option<&'a Bound<'_, PyAny>>,
-        http_status: &Bound<'_, PyAny>,
-        www_authenticate: Option<&'a Bound<'_, PyAny>>,
-        can_repeat: bool,
-    ) -> PyResult<Self> {
-        Ok(Response {
-            url: text("url", url)?,
-            sent: sent.map(|sent| text("sent", sent)).transpose()?,
-            http_status: integer("http_status", http_status)?,
-            www_authenticate: www_authenticate
-                .map(|value| text("www_authenticate", value))
-                .transpose()?,
-            can_repeat,
-        })
-    }
-
-    fn as_core(&self) -> ApiResponse<'a> {
-        let mut response = ApiResponse::new(self.url, self.http_status);
-        response.sent = self.sent;
-        response.www_authenticate = self.www_authenticate;
-        response.can_repeat = self.can_repeat;
-        response
-    }
+/// Members of JSON as a new dictionary.
+fn dict(
+    py: Python<'_>,
+    members: serde_json::Map<String, serde_json::Value>,
+) -> PyResult<Bound<'_, PyDict>> {
+    let text = serde_json::Value::Object(members).to_string();
+    let read = py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (text,))?;
+    Ok(read.cast_into::<PyDict>()?)
 }
 
 #[pymethods]
