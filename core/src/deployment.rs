@@ -151,6 +151,7 @@ impl Deployment {
     pub fn from_json(text: &str) -> Result<Self> {
         let document: Value = serde_json::from_str(text).map_err(|error| {
             Error::misconfigured(format!("the deployment document is not JSON ({error})"))
+                .with_json_source(error)
         })?;
         let authorization_servers: Vec<AuthorizationServer> =
             list(&document, "authorization_servers")?

@@ -218,8 +218,11 @@ struct Details {
     profile: Option<String>,
     ambiguous: bool,
     unusable_response: bool,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    source: Option<Source>,
 }
+
+/// An error that caused another one. Its text holds no secret.
+pub(crate) type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// A failure. Cheap to clone: all callers that waited for the same refresh get the same one.
 ///
@@ -295,12 +298,23 @@ impl Error {
         self.with(|details| details.source = Some(Arc::new(source)))
     }
 
+    /// As [`Error::with_source`], for an error that others share, if there is one.
+    pub(crate) fn with_shared_source(self, source: Option<Source>) -> Self {
+        match source {
+            Some(source) => self.with(|details| details.source = Some(source)),
+            None => self,
+        }
+    }
+
     /// Adds the operating system's error that caused this one.
     pub(crate) fn with_io_source(self, source: &std::io::Error) -> Self {
-        self.with_source(match source.raw_os_error() {
-            Some(code) => std::io::Error::from_raw_os_error(code),
-            None => std::io::Error::new(source.kind(), source.to_string()),
-        })
+        self.with_source(copied(source))
+    }
+
+    /// Adds the error of the JSON parser that caused this one, unless it is about a value: that one
+    /// would repeat the value.
+    pub(crate) fn with_json_source(self, source: serde_json::Error) -> Self {
+        if source.is_data() { self } else { self.with_source(source) }
     }
 
     /// Says whether the same call may succeed later without any change.
@@ -418,6 +432,14 @@ impl std::error::Error for Error {
     /// The error of the operating system or of a library, if one caused this error.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.details.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// A copy of an error of the operating system.
+pub(crate) fn copied(error: &std::io::Error) -> std::io::Error {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => std::io::Error::new(error.kind(), error.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! An [`HttpTransport`] carries one request. This module decides whether it is sent again.
 
 mod call_context;
+mod cause;
 mod certificates;
 mod content_coding;
 mod no_proxy;
@@ -12,6 +13,7 @@ mod reqwest_transport;
 pub mod retry_after;
 
 pub use call_context::CallContext;
+pub use cause::Cause;
 pub(crate) use certificates::MAX_CA_BYTES;
 pub use content_coding::{Undecoded, decode};
 pub use proxy_env::ProxyEnvironment;
@@ -211,14 +213,14 @@ impl Drop for Body {
 #[derive(Clone, Debug)]
 pub enum TransportFailure {
     /// No connection: the server has seen nothing.
-    NotSent(String),
+    NotSent(Cause),
     /// The request may have arrived; no complete response came.
-    Ambiguous(String),
+    Ambiguous(Cause),
     /// The TLS handshake failed: the certificate is not trusted, expired, or for another name.
-    Tls(String),
+    Tls(Cause),
     /// The server and this library cannot agree on TLS, or the server demands a client certificate.
     /// The server has not read the request.
-    TlsRefused(String),
+    TlsRefused(Cause),
     /// The proxy requires a user name and password.
     ProxyAuthentication,
     /// The body is larger than [`MAX_BODY_BYTES`], encoded or decoded.
@@ -389,21 +391,36 @@ fn timed_out(request: &Request) -> Error {
 fn to_error(request: &Request, failure: TransportFailure) -> Error {
     let place = place(request);
     match failure {
-        TransportFailure::NotSent(why) => Error::new(
-            Status::Unavailable,
-            format!("cannot reach {place} ({why}); check the network, the proxy and the address"),
-        ),
-        TransportFailure::Ambiguous(why) => {
-            Error::new(Status::Unavailable, format!("the connection to {place} was lost before a response came ({why}); try again"))
-                .with_ambiguity()
+        TransportFailure::NotSent(why) => {
+            let message = format!(
+                "cannot reach {place} ({}); check the network, the proxy and the address",
+                why.words()
+            );
+            Error::new(Status::Unavailable, message).with_shared_source(why.into_source())
         }
-        TransportFailure::Tls(why) => Error::misconfigured(format!(
-            "{place} did not prove its identity ({why}); check the computer's clock, and if a proxy inspects TLS give its CA as ca_file"
-        ))
-        .with_reason(Reason::Tls),
+        TransportFailure::Ambiguous(why) => {
+            let message = format!(
+                "the connection to {place} was lost before a response came ({}); try again",
+                why.words()
+            );
+            let error = Error::new(Status::Unavailable, message).with_ambiguity();
+            error.with_shared_source(why.into_source())
+        }
+        TransportFailure::Tls(why) => {
+            let message = format!(
+                "{place} did not prove its identity ({}); check the computer's clock, and if a proxy inspects TLS give its CA as ca_file",
+                why.words()
+            );
+            let error = Error::misconfigured(message).with_reason(Reason::Tls);
+            error.with_shared_source(why.into_source())
+        }
         TransportFailure::TlsRefused(why) => {
-            Error::misconfigured(format!("{place} refused the TLS connection ({why}); check the address and the server's TLS settings"))
-                .with_reason(Reason::Tls)
+            let message = format!(
+                "{place} refused the TLS connection ({}); check the address and the server's TLS settings",
+                why.words()
+            );
+            let error = Error::misconfigured(message).with_reason(Reason::Tls);
+            error.with_shared_source(why.into_source())
         }
         TransportFailure::ProxyAuthentication => Error::misconfigured(format!(
             "the proxy to {place} requires a user name and password (HTTP 407); put them into the proxy URL"

@@ -10,7 +10,7 @@
 use super::certificates::{self, Bundle};
 use super::proxy_env::{Proxy, ProxyEnvironment, Route};
 use super::{
-    Body, HttpMethod, MAX_BODY_BYTES, Request, Response, TransportFailure, Undecoded, decode,
+    Body, Cause, HttpMethod, MAX_BODY_BYTES, Request, Response, TransportFailure, Undecoded, decode,
 };
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
 use crate::error::Reason;
@@ -58,7 +58,10 @@ impl super::HttpTransport for ReqwestTransport {
             let _ = sender.send(transport.run(&request, timeout));
         };
         threads::spawn("planetkey-http", run).map_err(|error| {
-            TransportFailure::NotSent(format!("no thread could be started: {error}"))
+            let why = Cause::io(&error);
+            TransportFailure::NotSent(
+                why.reworded(|why| format!("no thread could be started: {why}")),
+            )
         })?;
         receiver.recv_timeout(timeout).unwrap_or_else(|error| {
             Err(match error {
@@ -171,13 +174,16 @@ impl ReqwestTransport {
         match (failure, route) {
             (TransportFailure::Tls(why), _) => {
                 let useless = self.proxy_env.useless_roots();
-                TransportFailure::Tls(
-                    std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "),
-                )
+                TransportFailure::Tls(why.reworded(|why| match useless {
+                    Some(useless) => format!("{why}; {useless}"),
+                    None => why.to_owned(),
+                }))
             }
-            (TransportFailure::NotSent(why), Route::Proxy(proxy)) => TransportFailure::NotSent(
-                format!("by the proxy {} of {}: {why}", proxy.shown, proxy.origin),
-            ),
+            (TransportFailure::NotSent(why), Route::Proxy(proxy)) => {
+                TransportFailure::NotSent(why.reworded(|why| {
+                    format!("by the proxy {} of {}: {why}", proxy.shown, proxy.origin)
+                }))
+            }
             (failure, _) => failure,
         }
     }
@@ -229,7 +235,7 @@ impl ReqwestTransport {
         };
         self.with_tls(builder, request, route)?
             .build()
-            .map_err(|error| cannot_set_up(&root_cause(&error)))
+            .map_err(|error| cannot_set_up(&cause(&error).words()))
     }
 
     fn with_tls(
@@ -314,7 +320,7 @@ async fn read_body(
     mut response: reqwest::Response,
     started: Instant,
     timeout: Duration,
-) -> std::result::Result<(Body, Option<String>), TransportFailure> {
+) -> std::result::Result<(Body, Option<Cause>), TransportFailure> {
     let announced = response.content_length();
     if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(TransportFailure::TooLarge);
@@ -332,7 +338,8 @@ async fn read_body(
             Ok(Some(chunk)) => body.extend(&chunk),
             Err(error) if error.is_timeout() => return Err(TransportFailure::TimedOut(true)),
             Err(error) => {
-                return Ok((body, Some(format!("the body broke off: {}", root_cause(&error)))));
+                let why = cause(&error).reworded(|why| format!("the body broke off: {why}"));
+                return Ok((body, Some(why)));
             }
         }
     }
@@ -349,8 +356,11 @@ fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
     if error.is_timeout() {
         return TransportFailure::TimedOut(!error.is_connect());
     }
-    let why = tls.map_or_else(|| root_cause(error), |tls| format!("TLS failed: {tls}"));
-    if why.contains("proxy authorization required") {
+    let why = match tls {
+        Some(tls) => Cause::tls(tls).reworded(|why| format!("TLS failed: {why}")),
+        None => cause(error),
+    };
+    if why.words().contains("proxy authorization required") {
         return TransportFailure::ProxyAuthentication;
     }
     if error.is_connect() {
@@ -366,7 +376,7 @@ fn definite(error: &rustls::Error) -> Option<TransportFailure> {
     use rustls::AlertDescription as Alert;
     match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
-            Some(TransportFailure::Tls(error.to_string()))
+            Some(TransportFailure::Tls(Cause::tls(error)))
         }
         // With TLS 1.3 this alert comes after the client's handshake. The request may have been
         // sent by then, but the server has not read it.
@@ -377,18 +387,19 @@ fn definite(error: &rustls::Error) -> Option<TransportFailure> {
             | Alert::CertificateUnknown
             | Alert::AccessDenied
             | Alert::UnknownCA,
-        ) => Some(TransportFailure::TlsRefused(format!(
-            "{error}: it may demand a client certificate, which is not supported"
-        ))),
+        ) => Some(TransportFailure::TlsRefused(Cause::tls(error).reworded(|why| {
+            format!("{why}: it may demand a client certificate, which is not supported")
+        }))),
         rustls::Error::PeerIncompatible(_)
         | rustls::Error::AlertReceived(
             Alert::HandshakeFailure
             | Alert::ProtocolVersion
             | Alert::InsufficientSecurity
             | Alert::UnrecognisedName,
-        ) => Some(TransportFailure::TlsRefused(format!(
-            "{error}: no common TLS version, cipher or host name"
-        ))),
+        ) => Some(TransportFailure::TlsRefused(
+            Cause::tls(error)
+                .reworded(|why| format!("{why}: no common TLS version, cipher or host name")),
+        )),
         _ => None,
     }
 }
@@ -409,11 +420,12 @@ fn tls_failure(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// The innermost cause, because reqwest's outer messages repeat the URL.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+/// The innermost cause, because reqwest's outer messages repeat the URL. It is the source of the
+/// error if it comes from the operating system.
+fn cause(error: &reqwest::Error) -> Cause {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string().into(), Cause::io)
 }

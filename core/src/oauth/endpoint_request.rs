@@ -140,8 +140,8 @@ fn wipe(value: &mut Value) {
 
 /// The JSON of a response, whatever its `Content-Type` says: servers and the proxies in front of
 /// them send other types.
-fn parsed(response: &Response) -> Option<Document> {
-    serde_json::from_slice(response.body.text()).ok().map(Document)
+fn parsed(response: &Response) -> serde_json::Result<Document> {
+    serde_json::from_slice(response.body.text()).map(Document)
 }
 
 /// A description of a response for a message, with nothing of the body itself.
@@ -166,10 +166,11 @@ pub(crate) fn json(request: &Request, response: &Response) -> Result<Document> {
         .with_retryable(true)
     };
     match parsed(response) {
-        Some(document) if document.is_object() => Ok(document),
-        Some(_) => Err(wrong(", not a JSON object")),
-        None if response.undecoded.is_some() => Err(wrong("")),
-        None => Err(wrong(", not valid JSON")),
+        Ok(document) if document.is_object() => Ok(document),
+        Ok(_) => Err(wrong(", not a JSON object")),
+        Err(_) if response.undecoded.is_some() => Err(wrong("")),
+        // It names a line and a column, and nothing of the body.
+        Err(error) => Err(wrong(", not valid JSON").with_json_source(error)),
     }
 }
 
@@ -200,9 +201,8 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
         429 => {
             let busy = transient("too many requests; use each token for its whole life");
             // Some servers respond so if a device polls too fast (RFC 8628 3.5).
-            let is_slow_down = parsed(response).is_some_and(|named| {
-                named.get("error").and_then(Value::as_str) == Some("slow_down")
-            });
+            let is_slow_down = parsed(response)
+                .is_ok_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
             return if is_slow_down { busy.with_oauth_error("slow_down", None) } else { busy };
         }
         408 | 425 => return transient("the server did not take the request in time"),
@@ -216,7 +216,7 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
         }
         _ => {}
     }
-    if let Some(document) = parsed(response)
+    if let Ok(document) = parsed(response)
         && let Some(error) = error_response(request, response, &document)
     {
         return error;

@@ -119,6 +119,7 @@ impl ClientConfig {
                     "the client configuration is not a JSON object ({})",
                     position(&error)
                 ))
+                .with_json_source(error)
             })?;
         ClientConfig::from_members(&Members(members), &|| Ok(None))
     }

@@ -12,5 +12,6 @@ mod network;
 mod proxy;
 mod refresh;
 mod refusals;
+mod sources;
 mod tls;
 mod unusual_responses;
