@@ -8,6 +8,22 @@ use crate::error::{Error, Result};
 use serde_json::Value;
 use std::sync::LazyLock;
 
+/// Whether plain http to this machine is allowed, for test servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InsecureLoopback {
+    /// All requests go over https.
+    #[default]
+    Refused,
+    /// Requests to loopback addresses may go over http.
+    Allowed,
+}
+
+impl From<bool> for InsecureLoopback {
+    fn from(allow: bool) -> Self {
+        if allow { InsecureLoopback::Allowed } else { InsecureLoopback::Refused }
+    }
+}
+
 /// The scope for access to all Planet APIs.
 pub const SCOPE_PLANET: &str = "planet";
 /// The scope that requests a refresh token; never allowed to an M2M client.

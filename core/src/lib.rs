@@ -66,6 +66,7 @@ pub use error::catalogue;
 pub use error::{Error, Reason, Result, Status};
 pub use login::{
     BrowserLogin, BrowserOpener, DeviceLogin, LoginOptions, Method, Prompt, PromptKind, Prompter,
+    QrCodeStyle,
 };
 pub use secret::Secret;
 pub use session::{

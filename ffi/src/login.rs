@@ -13,6 +13,7 @@ use crate::input;
 use crate::login_options::planetkey_login_options;
 use crate::login_result::planetkey_login_result;
 use crate::options_handle;
+use crate::prompt::style;
 use crate::session::{core, planetkey_session};
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
@@ -315,8 +316,8 @@ pub unsafe extern "C" fn planetkey_login_qr_code(
     unsafe {
         handle::get(login, null_mut(), |login| {
             let text = match &login.kind {
-                Kind::Device(login) => login.qr_code(ascii),
-                Kind::Browser(login) => login.prompt(false).qr_code(ascii),
+                Kind::Device(login) => login.qr_code(style(ascii)),
+                Kind::Browser(login) => login.prompt(false).qr_code(style(ascii)),
             };
             text.map(|text| handle::give(planetkey_string::new(&text)))
         })

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::{Mutex, PoisonError};
 
-use planetkey::{Error, Prompt, PromptKind, Prompter, Result, Status};
+use planetkey::{Error, Prompt, PromptKind, Prompter, QrCodeStyle, Result, Status};
 use planetkey_support::panic;
 use zeroize::Zeroizing;
 
@@ -287,6 +287,11 @@ pub unsafe extern "C" fn planetkey_prompt_browser_opened(prompt: *const planetke
     unsafe { handle::get(prompt, false, |prompt| Some(prompt.prompt.browser_opened)) }
 }
 
+/// The characters of a QR code.
+pub(crate) const fn style(ascii: bool) -> QrCodeStyle {
+    if ascii { QrCodeStyle::Ascii } else { QrCodeStyle::Blocks }
+}
+
 /// Returns the URL as a QR code in lines of text, with a quiet zone.
 ///
 /// It is meant for a terminal with light text on a dark background.
@@ -306,7 +311,10 @@ pub unsafe extern "C" fn planetkey_prompt_qr_code(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         handle::get(prompt, null_mut(), |prompt| {
-            prompt.prompt.qr_code(ascii).map(|text| handle::give(planetkey_string::new(&text)))
+            prompt
+                .prompt
+                .qr_code(style(ascii))
+                .map(|text| handle::give(planetkey_string::new(&text)))
         })
     }
 }

@@ -11,7 +11,7 @@ use planetkey::{LoginResult, Named, Options, Result, Session};
 use serde_json::json;
 
 use crate::arguments::{Login, Shared};
-use crate::session::{Secrets, needs_disk, options};
+use crate::session::{Secrets, encryption, needs_disk, options};
 use crate::streams::{Streams, mistake};
 use crate::user_login;
 
@@ -141,13 +141,13 @@ impl Plan {
                     .map(|logged_in| Done::LoggedIn(Box::new(logged_in)));
             }
             Plan::SaveApiKey { api_key, profile } => {
-                profiles.save_api_key_as(profile.as_deref(), api_key, login.sops)?;
+                profiles.save_api_key_as(profile.as_deref(), api_key, encryption(login.sops))?;
             }
             Plan::SaveClient(client) if login.no_verify => {
-                profiles.save_m2m(client, login.sops)?;
+                profiles.save_m2m(client, encryption(login.sops))?;
             }
             Plan::SaveClient(client) => {
-                Session::login_m2m(client, login.sops, options)?;
+                Session::login_m2m(client, encryption(login.sops), options)?;
                 return Ok(Done::Saved { verified: true });
             }
             Plan::UseClient { profile } if !login.no_verify => {

@@ -7,7 +7,7 @@ use planetkey::{Error, Result, Status};
 use serde_json::{Value, json};
 
 use crate::arguments::{Profile, Shared};
-use crate::session::options;
+use crate::session::{encryption, options};
 use crate::streams::{Streams, mistake};
 use crate::text::{self, line, line_at, optional, printable, validity};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(command: &Profile, shared: &Shared, streams: &mut Streams<'_>)
             Ok(String::new())
         }
         Profile::Copy { from, to, sops } => {
-            let file = profiles.copy(from, to, *sops)?;
+            let file = profiles.copy(from, to, encryption(*sops))?;
             streams.say(&format!("copied {from} to {}", file.display()));
             Ok(String::new())
         }

@@ -2,6 +2,7 @@
 
 use std::env;
 
+use planetkey::QrCodeStyle;
 use planetkey::login::Prompt;
 
 use crate::terminal::Terminal;
@@ -14,8 +15,8 @@ const USUAL: &str = "\x1b[0m";
 
 /// The lines of the code, or why there is none. `terminal`: where it is shown.
 pub(crate) fn of(prompt: &Prompt, terminal: Option<&dyn Terminal>) -> String {
-    let ascii = !shows_blocks();
-    let Some(code) = prompt.qr_code(ascii) else {
+    let style = if shows_blocks() { QrCodeStyle::Blocks } else { QrCodeStyle::Ascii };
+    let Some(code) = prompt.qr_code(style) else {
         return "The address is too long for a QR code.\n".to_owned();
     };
     let width = code.lines().map(|line| line.chars().count()).max().unwrap_or_default();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use planetkey::secret::Secret;
 use planetkey::setting;
 use planetkey::storage::read_secret_file;
+use planetkey::storage::sops::Encryption;
 use planetkey::{
     ApiKeyTransport, CredentialKind, Error, LogoutResult, Named, Options, Result, Revocation,
     Session, Status,
@@ -106,6 +107,11 @@ fn about_keys(error: Error, message: &str) -> Error {
     } else {
         error
     }
+}
+
+/// Whether a client is encrypted when it is saved, by the option `--sops`.
+pub(crate) const fn encryption(sops: bool) -> Encryption {
+    if sops { Encryption::Sops } else { Encryption::AsBefore }
 }
 
 /// For commands about saved sessions.

@@ -1,7 +1,7 @@
 //! `planetkey::Prompt` as an object of JavaScript.
 
 use napi_derive::napi;
-use planetkey::Prompt;
+use planetkey::{Prompt, QrCodeStyle};
 
 /// What a user who logs in must see.
 #[napi(js_name = "Prompt")]
@@ -68,6 +68,6 @@ impl NativePrompt {
     /// The address as a QR code.
     #[napi]
     pub fn qr_code(&self, ascii: bool) -> Option<String> {
-        self.core.qr_code(ascii)
+        self.core.qr_code(if ascii { QrCodeStyle::Ascii } else { QrCodeStyle::Blocks })
     }
 }

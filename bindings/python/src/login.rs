@@ -4,9 +4,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::adapters::{function, in_thread_of_login};
-use crate::arguments::{duration, flag, text};
+use crate::arguments::{duration, text};
 use crate::login_result::LoginResult;
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, style};
 use crate::waiting::wait;
 
 /// A pending login with a code that the user enters on any device (RFC 8628).
@@ -74,7 +74,7 @@ impl DeviceLogin {
     ///     The lines, or None if the address is too long.
     #[pyo3(signature = (*, ascii=None), text_signature = "($self, *, ascii=False)")]
     fn qr_code(&self, ascii: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
-        Ok(self.core.qr_code(flag("ascii", ascii, false)?))
+        Ok(self.core.qr_code(style(ascii)?))
     }
 
     /// Asks the server once whether the user has logged in, if ``poll_interval`` has passed.

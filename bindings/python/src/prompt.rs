@@ -1,6 +1,6 @@
 //! Prompts of logins.
 
-use planetkey::{Error, PromptKind, Prompter, Status};
+use planetkey::{Error, PromptKind, Prompter, QrCodeStyle, Status};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -78,7 +78,7 @@ impl Prompt {
     ///     The lines, or None if there is no address or it is too long.
     #[pyo3(signature = (*, ascii=None), text_signature = "($self, *, ascii=False)")]
     fn qr_code(&self, ascii: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
-        Ok(self.core.qr_code(flag("ascii", ascii, false)?))
+        Ok(self.core.qr_code(style(ascii)?))
     }
 
     /// Returns the object itself, because it never changes.
@@ -93,6 +93,12 @@ impl Prompt {
     fn __repr__(&self) -> String {
         format!("<planetkey.Prompt {}>", self.core.kind.name())
     }
+}
+
+/// The characters of a QR code.
+pub(crate) fn style(ascii: Option<&Bound<'_, PyAny>>) -> PyResult<QrCodeStyle> {
+    let is_ascii = flag("ascii", ascii, false)?;
+    Ok(if is_ascii { QrCodeStyle::Ascii } else { QrCodeStyle::Blocks })
 }
 
 impl From<planetkey::Prompt> for Prompt {

@@ -8,7 +8,7 @@ pub(crate) mod template;
 
 pub(crate) use target::{Target, is_host_entry, is_loopback_authority as is_loopback_entry};
 
-use crate::deployment::{Acceptance, Deployment, ResourceServer, Subject};
+use crate::deployment::{Acceptance, Deployment, InsecureLoopback, ResourceServer, Subject};
 use crate::error::{Error, Result, Status};
 
 /// The kinds of credential that a request can carry.
@@ -47,7 +47,7 @@ pub(crate) struct HostPolicy {
     /// Hosts that the call or profile allows for its own credential.
     allowed: Vec<String>,
     allowed_for_api_key: bool,
-    allow_insecure_loopback: bool,
+    insecure_loopback: InsecureLoopback,
 }
 
 impl HostPolicy {
@@ -56,7 +56,7 @@ impl HostPolicy {
     pub(crate) fn new(
         deployment: &Deployment,
         allowed: AllowedHosts<'_>,
-        allow_insecure_loopback: bool,
+        insecure_loopback: InsecureLoopback,
     ) -> Result<Self> {
         let servers = deployment.resource_servers.clone();
         if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host))
@@ -98,7 +98,7 @@ impl HostPolicy {
             never_for_api_keys,
             allowed: allowed_hosts.to_vec(),
             allowed_for_api_key,
-            allow_insecure_loopback,
+            insecure_loopback,
         })
     }
 
@@ -172,7 +172,7 @@ impl HostPolicy {
 
     /// Whether any credential may go there: to this machine only if the session allows it.
     pub(crate) fn may_speak_to(&self, target: &Target<'_>) -> bool {
-        !target.loopback || self.allow_insecure_loopback
+        !target.loopback || self.insecure_loopback == InsecureLoopback::Allowed
     }
 
     /// The built-in deployment that this host belongs to, if the session uses another deployment.

@@ -1,5 +1,6 @@
 //! The endpoints of an authorization server.
 
+use crate::deployment::InsecureLoopback;
 use crate::error::Result;
 use crate::oauth::metadata::Metadata;
 use crate::profile::client_config::OAuthClient;
@@ -46,7 +47,7 @@ pub(super) struct Endpoints(Vec<(Endpoint, url::Url)>);
 
 impl Endpoints {
     /// Errors: MISCONFIGURED.
-    pub(super) fn new(client: &OAuthClient, allow_insecure_loopback: bool) -> Result<Self> {
+    pub(super) fn new(client: &OAuthClient, insecure_loopback: InsecureLoopback) -> Result<Self> {
         let named = [
             (Endpoint::Authorization, &client.authorization_endpoint),
             (Endpoint::DeviceAuthorization, &client.device_authorization_endpoint),
@@ -59,10 +60,7 @@ impl Endpoints {
             .into_iter()
             .filter_map(|(endpoint, url)| Some((endpoint, url.as_deref()?)))
             .map(|(endpoint, url)| {
-                Ok((
-                    endpoint,
-                    crate::oauth::endpoint(url, endpoint.member(), allow_insecure_loopback)?,
-                ))
+                Ok((endpoint, crate::oauth::endpoint(url, endpoint.member(), insecure_loopback)?))
             });
         parsed.collect::<Result<_>>().map(Endpoints)
     }

@@ -15,6 +15,15 @@ const KEYS_AGE: Duration = Duration::from_secs(10 * 60);
 /// A token with an unknown key causes another request, but not more often than this.
 const KEYS_SPACING: Duration = Duration::from_secs(60);
 
+/// Which of the server's keys a caller wants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WantedKeys {
+    /// The cached ones, unless they are old.
+    Cached,
+    /// A key was not among the cached ones: request them again, unless that was done a moment ago.
+    Newer,
+}
+
 impl Client {
     /// The accepted signature algorithms of ID tokens: those that the server announces, within
     /// [`Algorithm::ACCEPTED`]; RS256 if it announces none (OpenID Connect Core 3.1.3.7, 7.).
@@ -52,13 +61,16 @@ impl Client {
         }
     }
 
-    /// The server's keys: the cached copy while it is young. `refetch`: a key was not among them,
-    /// so they are requested again unless that was done a moment ago.
-    pub(crate) fn keys(&self, call: &CallContext<'_>, refetch: bool) -> Result<Arc<Jwks>> {
+    /// The server's keys: the cached ones while they are young.
+    pub(crate) fn keys(&self, call: &CallContext<'_>, wanted: WantedKeys) -> Result<Arc<Jwks>> {
+        let longest = match wanted {
+            WantedKeys::Cached => KEYS_AGE,
+            WantedKeys::Newer => KEYS_SPACING,
+        };
         let now = call.clock().now();
         if let Some(cached) = self.keys.load_full() {
             let age = now.monotonic - cached.1.monotonic;
-            if age < if refetch { KEYS_SPACING } else { KEYS_AGE } {
+            if age < longest {
                 return Ok(Arc::new(cached.0.clone()));
             }
         }

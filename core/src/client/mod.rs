@@ -5,11 +5,12 @@ mod endpoints;
 mod keys;
 
 pub(crate) use endpoints::Endpoint;
+pub(crate) use keys::WantedKeys;
 
 use crate::authorize::{CredentialClass, Target};
 use crate::clock::Moment;
 use crate::credential::TokenSet;
-use crate::deployment::{Acceptance, Deployment, Subject};
+use crate::deployment::{Acceptance, Deployment, InsecureLoopback, Subject};
 use crate::error::{Error, Reason, Result, Status};
 use crate::file;
 use crate::http::CallContext;
@@ -61,7 +62,7 @@ pub(crate) struct Client {
     /// Hosts that accept this client's tokens although the session's deployment does not know their
     /// server.
     hosts: Vec<(String, Acceptance)>,
-    allow_insecure_loopback: bool,
+    insecure_loopback: InsecureLoopback,
     endpoints: Endpoints,
     redirect_uri: Option<String>,
     local_redirect_uri: Option<String>,
@@ -119,16 +120,16 @@ impl Client {
     pub(crate) fn new(
         client: &OAuthClient,
         deployment: &Deployment,
-        allow_insecure_loopback: bool,
+        insecure_loopback: InsecureLoopback,
     ) -> Result<Self> {
-        let made = Client::made(client, deployment, allow_insecure_loopback);
+        let made = Client::made(client, deployment, insecure_loopback);
         made.map_err(|error| error.with_file(client.config_file.as_deref()))
     }
 
     fn made(
         client: &OAuthClient,
         deployment: &Deployment,
-        allow_insecure_loopback: bool,
+        insecure_loopback: InsecureLoopback,
     ) -> Result<Self> {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
@@ -178,12 +179,10 @@ impl Client {
             .as_ref()
             .or(known.and_then(|known| known.token_endpoint.as_ref()));
         let token_endpoint = endpoint
-            .map(|endpoint| {
-                crate::oauth::endpoint(endpoint, "token_endpoint", allow_insecure_loopback)
-            })
+            .map(|endpoint| crate::oauth::endpoint(endpoint, "token_endpoint", insecure_loopback))
             .transpose()?;
         if token_endpoint.is_none() {
-            metadata::well_known_urls(&server, allow_insecure_loopback)?;
+            metadata::well_known_urls(&server, insecure_loopback)?;
         }
         let client_type = client.client_type;
         let made = Client {
@@ -211,8 +210,8 @@ impl Client {
             } else {
                 CredentialClass::ForeignToken
             },
-            allow_insecure_loopback,
-            endpoints: Endpoints::new(client, allow_insecure_loopback)?,
+            insecure_loopback,
+            endpoints: Endpoints::new(client, insecure_loopback)?,
             redirect_uri: client.redirect_uri.clone(),
             local_redirect_uri: client.local_redirect_uri.clone(),
             config_file: client.config_file.clone(),
@@ -343,7 +342,7 @@ impl Client {
         if now.monotonic - cached.1.monotonic < MOVED_AGE {
             return None;
         }
-        let loopback = self.allow_insecure_loopback;
+        let loopback = self.insecure_loopback;
         let fresh = metadata::fetch(call, &self.server, &self.issuer, loopback).ok()?;
         let fresh = Arc::new((fresh, now));
         self.metadata.store(Some(fresh.clone()));
@@ -366,8 +365,7 @@ impl Client {
         let endpoint = metadata.token_endpoint.as_deref().ok_or_else(|| {
             Error::protocol("the server's metadata names no token_endpoint; configure it")
         })?;
-        let endpoint =
-            crate::oauth::endpoint(endpoint, "token_endpoint", self.allow_insecure_loopback)?;
+        let endpoint = crate::oauth::endpoint(endpoint, "token_endpoint", self.insecure_loopback)?;
         let supported = metadata.token_endpoint_auth_methods_supported.as_deref();
         Ok((endpoint, self.authentication(supported, Some(&metadata.issuer))?))
     }
@@ -386,15 +384,13 @@ impl Client {
         }
         let metadata = self.metadata(call)?;
         if let Some(named) = wanted.in_metadata(&metadata.0) {
-            return crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)
+            return crate::oauth::endpoint(named, wanted.member(), self.insecure_loopback)
                 .map(Some);
         }
         let other = self.rfc8414(call);
         let named = other.as_ref().and_then(|other| wanted.in_metadata(other.0.as_ref()?));
         named
-            .map(|named| {
-                crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)
-            })
+            .map(|named| crate::oauth::endpoint(named, wanted.member(), self.insecure_loopback))
             .transpose()
     }
 
@@ -409,7 +405,7 @@ impl Client {
         if cached.as_ref().is_some_and(is_young) {
             return cached;
         }
-        let loopback = self.allow_insecure_loopback;
+        let loopback = self.insecure_loopback;
         let Ok(read) = metadata::fetch_rfc8414(call, &self.server, &self.issuer, loopback) else {
             return cached;
         };
@@ -464,8 +460,8 @@ impl Client {
         &self.extra
     }
 
-    pub(crate) fn allow_insecure_loopback(&self) -> bool {
-        self.allow_insecure_loopback
+    pub(crate) fn insecure_loopback(&self) -> InsecureLoopback {
+        self.insecure_loopback
     }
 
     /// The redirect URI for a browser on this computer.
@@ -519,7 +515,7 @@ impl Client {
         {
             return Ok(cached.clone());
         }
-        match metadata::fetch(call, &self.server, &self.issuer, self.allow_insecure_loopback) {
+        match metadata::fetch(call, &self.server, &self.issuer, self.insecure_loopback) {
             Ok(fresh) => {
                 let fresh = Arc::new((fresh, now));
                 self.metadata.store(Some(fresh.clone()));

@@ -1,6 +1,6 @@
 //! The browser login: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
 
-use super::pending::{LoginInProgress, SLICE, State, Way, not_yet};
+use super::pending::{LoginInProgress, SLICE, Turn, not_yet};
 use super::redirect_page::Page;
 use super::redirect_receiver::{self, Loopback};
 use super::{LoginOptions, Outcome, Prompt, PromptKind};
@@ -11,7 +11,7 @@ use crate::oauth::authorization_code::{self, Attempt, AuthorizationResponse, Par
 use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
 use crate::session::{Endpoint, Interrupt, LoginResult, UserSource, interruptibly};
-use std::sync::MutexGuard;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The redirect URI of a client that configures none.
@@ -29,32 +29,34 @@ struct Browser {
     iss_required: bool,
 }
 
-impl Way for Browser {
-    /// The receiver of the browser's redirect, while it listens.
-    type State = Option<Loopback>;
-
-    fn late(&self, _: &Option<Loopback>, _: Monotonic) -> Error {
-        Error::new(Status::Timeout, "no user logged in within the time; start the login again")
-    }
-
-    fn close(receiver: &mut Option<Loopback>) {
-        if let Some(receiver) = receiver.take() {
-            receiver.close();
-        }
-    }
+/// The error of a login whose time has run out.
+fn late(_: Monotonic) -> Error {
+    Error::new(Status::Timeout, "no user logged in within the time; start the login again")
 }
 
 /// A browser login in progress. Any number of threads may use it, and clones are handles of the
 /// same login. Its sockets close when it ends, is cancelled, or the last handle is dropped.
 #[derive(Clone)]
 pub struct BrowserLogin {
-    login: LoginInProgress<Browser>,
+    login: LoginInProgress,
+    browser: Arc<Browser>,
+    /// The receiver of the browser's redirect, while it listens.
+    receiver: Arc<Mutex<Option<Loopback>>>,
 }
 
 impl std::fmt::Debug for BrowserLogin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BrowserLogin(at {})", self.browser().issuer)
+        write!(f, "BrowserLogin(at {})", self.browser.issuer)
     }
+}
+
+/// How the address that the browser is redirected to reaches this program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// This program listens at the address.
+    Received,
+    /// The user pastes the address.
+    Pasted,
 }
 
 /// What an authorization request needs to know about the server.
@@ -81,14 +83,19 @@ fn server(user: &UserSource) -> Result<Server> {
     })
 }
 
+fn close(receiver: &mut Option<Loopback>) {
+    if let Some(receiver) = receiver.take() {
+        receiver.close();
+    }
+}
+
 impl BrowserLogin {
-    /// `receive`: whether this program receives the redirect itself; otherwise the user pastes the
-    /// address.
     pub(super) fn start(
         user: &UserSource,
         options: &LoginOptions,
-        receive: bool,
+        redirect: Redirect,
     ) -> Result<BrowserLogin> {
+        let receive = redirect == Redirect::Received;
         let client = user.client();
         let server = server(user)?;
         let configured = if receive { client.local_redirect_uri() } else { client.redirect_uri() };
@@ -118,37 +125,48 @@ impl BrowserLogin {
         let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
         Ok(BrowserLogin {
-            login: LoginInProgress::new(
-                user,
-                options,
-                scopes,
-                now.monotonic + timeout,
-                browser,
-                receiver,
-            ),
+            login: LoginInProgress::new(user, options, scopes, now.monotonic + timeout),
+            browser: Arc::new(browser),
+            receiver: Arc::new(Mutex::new(receiver)),
         })
     }
 
     /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
     /// call and the login with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> BrowserLogin {
-        BrowserLogin { login: self.login.with_interrupt(interrupt) }
+        BrowserLogin { login: self.login.with_interrupt(interrupt), ..self.clone() }
     }
 
-    fn browser(&self) -> &Browser {
-        self.login.way()
+    fn receiver(&self) -> MutexGuard<'_, Option<Loopback>> {
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`LoginInProgress::turn`]. The sockets are closed when the login has ended.
+    fn turn(&self, receiver: &mut Option<Loopback>) -> Turn {
+        let turn = self.login.turn(late);
+        if self.login.has_ended() {
+            close(receiver);
+        }
+        turn
+    }
+
+    /// Ends the login, with its sockets closed.
+    fn end(&self, receiver: &mut Option<Loopback>, outcome: Outcome) -> Outcome {
+        let outcome = self.login.end(outcome);
+        close(receiver);
+        outcome
     }
 
     /// The address to open in a browser, for this login only. Show it to this user only: it holds
     /// the `state` of the login, and a redirect that comes from another user of this machine is
     /// recognised and refused on Linux only.
     pub fn authorization_url(&self) -> &str {
-        self.browser().attempt.url()
+        self.browser.attempt.url()
     }
 
     /// The redirect URI of this login.
     pub fn redirect_uri(&self) -> &str {
-        self.browser().attempt.redirect_uri()
+        self.browser.attempt.redirect_uri()
     }
 
     /// The time that is left for the login.
@@ -195,7 +213,7 @@ impl BrowserLogin {
 
     /// How long to wait before the next [`BrowserLogin::poll`]. Zero once the login has ended.
     pub fn poll_interval(&self) -> Duration {
-        if self.login.lock().has_ended() { Duration::ZERO } else { POLL_INTERVAL }
+        if self.login.has_ended() { Duration::ZERO } else { POLL_INTERVAL }
     }
 
     /// Waits for the user to log in, at most `timeout` or until the login ends.
@@ -221,16 +239,14 @@ impl BrowserLogin {
     /// Blocks for the token request. Errors: INVALID_ARGUMENT if the address does not belong to
     /// this login, which stays in progress; otherwise as [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoginResult> {
-        let mut state = loop {
+        let mut receiver = loop {
             self.login.is_interrupted();
-            let mut state = self.login.lock();
-            if let Some(outcome) = self.login.outcome_if_ended(&mut state) {
-                return outcome;
+            let mut receiver = self.receiver();
+            match self.turn(&mut receiver) {
+                Turn::Ended(outcome) => return outcome,
+                Turn::Free => break receiver,
+                Turn::Busy => drop(receiver),
             }
-            if !state.is_busy() {
-                break state;
-            }
-            drop(state);
             std::thread::sleep(SLICE);
         };
         let query = self.pasted(callback_url)?;
@@ -238,8 +254,8 @@ impl BrowserLogin {
             AuthorizationResponse::NotOurs(_) => Err(Error::invalid_argument(
                 "this address is of another login; paste the one that this login ended at",
             )),
-            AuthorizationResponse::Refused(error) => self.login.end(&mut state, Err(error)),
-            AuthorizationResponse::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
+            AuthorizationResponse::Refused(error) => self.end(&mut receiver, Err(error)),
+            AuthorizationResponse::Code(code) => self.redeem_unlocked(receiver, &code, |_| {}),
         }
     }
 
@@ -249,63 +265,65 @@ impl BrowserLogin {
         self.login.cancel();
         // A thread that serves the receiver notices the cancellation within one slice and releases
         // the lock.
-        let mut state = self.login.lock();
-        let _ = self.login.outcome_if_ended(&mut state);
-        Browser::close(&mut state.way);
+        let mut receiver = self.receiver();
+        let _ = self.turn(&mut receiver);
+        close(&mut receiver);
     }
 
     fn step(&self, slice: Duration) -> Option<Outcome> {
         self.login.is_interrupted();
-        let mut state = self.login.lock();
-        if let Some(outcome) = self.login.outcome_if_ended(&mut state) {
-            return Some(outcome);
-        }
-        let is_busy = state.is_busy();
-        let Some(receiver) = state.way.as_mut().filter(|_| !is_busy) else {
-            drop(state);
+        let mut receiver = self.receiver();
+        let listening = match self.turn(&mut receiver) {
+            Turn::Ended(outcome) => return Some(outcome),
+            Turn::Free => receiver.as_mut(),
+            Turn::Busy => None,
+        };
+        let Some(listening) = listening else {
+            drop(receiver);
             // Another thread, or `complete`, is finishing the login.
             std::thread::sleep(slice);
             return None;
         };
-        let arrived = receiver.serve(slice)?;
+        let arrived = listening.serve(slice)?;
         let show = |page| {
             redirect_receiver::answer(arrived.stream, page, self.login.options().page.as_deref())
         };
         match self.response(&arrived.query) {
             AuthorizationResponse::NotOurs(why) => {
-                drop(state);
+                drop(receiver);
                 show(Page::NotOurs);
                 log::debug!("a request that is not this login's was refused: {why}");
                 None
             }
             AuthorizationResponse::Refused(error) => {
                 show(if error.status() == Status::Denied { Page::Refused } else { Page::Failed });
-                Some(self.login.end(&mut state, Err(error)))
+                Some(self.end(&mut receiver, Err(error)))
             }
-            AuthorizationResponse::Code(code) => Some(self.redeem_unlocked(state, &code, show)),
+            AuthorizationResponse::Code(code) => Some(self.redeem_unlocked(receiver, &code, show)),
         }
     }
 
     /// Finishes the login with a code, without the lock. `show` gets the page for the outcome.
     fn redeem_unlocked(
         &self,
-        state: MutexGuard<'_, State<Browser>>,
+        receiver: MutexGuard<'_, Option<Loopback>>,
         code: &Secret,
         show: impl FnOnce(Page),
     ) -> Outcome {
-        let busy = self.login.busy(state);
+        let busy = self.login.busy();
+        drop(receiver);
         let outcome = self.redeem(code);
         show(if outcome.is_ok() { Page::LoggedIn } else { Page::Failed });
-        let outcome = self.login.end(&mut self.login.lock(), outcome);
+        let outcome = self.end(&mut self.receiver(), outcome);
         drop(busy);
         outcome
     }
 
     fn response(&self, query: &Secret) -> AuthorizationResponse {
-        self.browser().attempt.response(
+        self.browser.attempt.response(
             query.expose(),
-            &self.browser().issuer,
-            self.browser().iss_required,
+            &self.browser.issuer,
+            self.browser.iss_required,
         )
     }
 
@@ -332,11 +350,11 @@ impl BrowserLogin {
     fn redeem(&self, code: &Secret) -> Result<LoginResult> {
         let revoke =
             |received: Received, user: &UserSource| user.revoke_unwanted(received.members());
-        let code = code.clone();
+        let (browser, code) = (Arc::clone(&self.browser), code.clone());
         let received =
             self.login.request(self.login.user().timeout(), revoke, move |this, call| {
                 let (endpoint, authentication) = this.user().client().token_endpoint(call)?;
-                let attempt = &this.way().attempt;
+                let attempt = &browser.attempt;
                 authorization_code::redeem(
                     call,
                     &endpoint,
@@ -353,6 +371,6 @@ impl BrowserLogin {
                 return Err(error);
             }
         };
-        self.login.save(tokens, Some(self.browser().attempt.nonce()))
+        self.login.save(tokens, Some(self.browser.attempt.nonce()))
     }
 }

@@ -1,20 +1,17 @@
 //! The device login (RFC 8628).
 
-use super::pending::{LoginInProgress, SLICE, Way, not_yet};
-use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
+use super::pending::{LoginInProgress, SLICE, Turn, not_yet};
+use super::{LoginOptions, Outcome, Prompt, PromptKind, QrCodeStyle, qr_code};
 use crate::clock::{Monotonic, SHORTEST_TIMEOUT};
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Retry};
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
 use crate::session::{Endpoint, Interrupt, LoginResult, UserSource, interruptibly};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The poll interval while another thread polls.
 const BUSY_POLL: Duration = Duration::from_millis(250);
-
-struct Device {
-    authorization: DeviceAuthorization,
-}
 
 struct Polling {
     schedule: Schedule,
@@ -22,34 +19,33 @@ struct Polling {
     trouble: Option<Error>,
 }
 
-impl Way for Device {
-    type State = Polling;
-
-    fn late(&self, polling: &Polling, now: Monotonic) -> Error {
-        polling.trouble.clone().unwrap_or_else(|| {
+impl Polling {
+    /// The error of a login whose time has run out.
+    fn late(&self, now: Monotonic) -> Error {
+        self.trouble.clone().unwrap_or_else(|| {
             let message =
                 "the code was not entered within the time; start the login again for a new one";
-            if now >= polling.schedule.expires() {
+            if now >= self.schedule.expires() {
                 Error::new(Status::LoginRequired, message).with_reason(Reason::Expired)
             } else {
                 Error::new(Status::Timeout, message)
             }
         })
     }
-
-    fn close(_: &mut Polling) {}
 }
 
 /// A device login in progress. Any number of threads may use it, and clones are handles of the same
 /// login.
 #[derive(Clone)]
 pub struct DeviceLogin {
-    login: LoginInProgress<Device>,
+    login: LoginInProgress,
+    authorization: Arc<DeviceAuthorization>,
+    polling: Arc<Mutex<Polling>>,
 }
 
 impl std::fmt::Debug for DeviceLogin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DeviceLogin(at {})", self.authorization().verification_uri)
+        write!(f, "DeviceLogin(at {})", self.authorization.verification_uri)
     }
 }
 
@@ -70,7 +66,7 @@ impl DeviceLogin {
                     &scopes,
                     client.audience(),
                     client.extra(),
-                    client.allow_insecure_loopback(),
+                    client.insecure_loopback(),
                 )
             }
         })?;
@@ -79,41 +75,36 @@ impl DeviceLogin {
         let expires = schedule.expires().min(now + options.timeout.unwrap_or(Duration::MAX));
         let polling = Polling { schedule, trouble: None };
         Ok(DeviceLogin {
-            login: LoginInProgress::new(
-                user,
-                options,
-                scopes,
-                expires,
-                Device { authorization },
-                polling,
-            ),
+            login: LoginInProgress::new(user, options, scopes, expires),
+            authorization: Arc::new(authorization),
+            polling: Arc::new(Mutex::new(polling)),
         })
     }
 
     /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
     /// call and the login with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> DeviceLogin {
-        DeviceLogin { login: self.login.with_interrupt(interrupt) }
+        DeviceLogin { login: self.login.with_interrupt(interrupt), ..self.clone() }
     }
 
-    fn authorization(&self) -> &DeviceAuthorization {
-        &self.login.way().authorization
+    fn polling(&self) -> MutexGuard<'_, Polling> {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The code that the user enters or compares.
     pub fn user_code(&self) -> &str {
-        &self.authorization().user_code
+        &self.authorization.user_code
     }
 
     /// The address at which the user enters it.
     pub fn verification_uri(&self) -> &str {
-        &self.authorization().verification_uri
+        &self.authorization.verification_uri
     }
 
     /// The address that includes the code, if the server sends one. The code is still shown with it
     /// (RFC 8628 3.3.1).
     pub fn verification_uri_complete(&self) -> Option<&str> {
-        self.authorization().verification_uri_complete.as_deref()
+        self.authorization.verification_uri_complete.as_deref()
     }
 
     /// The time that is left for the login.
@@ -126,8 +117,8 @@ impl DeviceLogin {
     }
 
     /// The address as a QR code, as [`Prompt::qr_code`].
-    pub fn qr_code(&self, ascii: bool) -> Option<String> {
-        qr_code::text(self.address(), ascii)
+    pub fn qr_code(&self, style: QrCodeStyle) -> Option<String> {
+        qr_code::text(self.address(), style)
     }
 
     /// What to show the user.
@@ -170,14 +161,14 @@ impl DeviceLogin {
     pub fn poll(&self) -> Result<Option<LoginResult>> {
         let login = &self.login;
         login.is_interrupted();
-        let mut state = login.lock();
-        if let Some(outcome) = login.outcome_if_ended(&mut state) {
-            return outcome.map(Some);
+        let polling = self.polling();
+        match login.turn(|now| polling.late(now)) {
+            Turn::Ended(outcome) => return outcome.map(Some),
+            Turn::Free if login.now() >= polling.schedule.next() => {}
+            Turn::Free | Turn::Busy => return Ok(None),
         }
-        if state.is_busy() || login.now() < state.way.schedule.next() {
-            return Ok(None);
-        }
-        let busy = login.busy(state);
+        let busy = login.busy();
+        drop(polling);
         let outcome = self.ask();
         drop(busy);
         outcome.transpose()
@@ -187,14 +178,13 @@ impl DeviceLogin {
     /// request. Zero once the login has ended.
     pub fn poll_interval(&self) -> Duration {
         let login = &self.login;
-        let state = login.lock();
-        if state.has_ended() {
-            return Duration::ZERO;
-        }
-        if state.is_busy() {
+        if login.is_busy() {
             return BUSY_POLL;
         }
-        state.way.schedule.next().min(login.expires()) - login.now()
+        if login.has_ended() {
+            return Duration::ZERO;
+        }
+        self.polling().schedule.next().min(login.expires()) - login.now()
     }
 
     /// Waits for the user to log in, at most `timeout` or until the code expires.
@@ -236,10 +226,11 @@ impl DeviceLogin {
             Poll::Unusable { received, .. } => user.revoke_unwanted(&received),
             Poll::Pending | Poll::SlowDown | Poll::Unreachable { .. } => {}
         };
-        let answer = login.request(timeout, revoke, |this, call| {
+        let authorization = Arc::clone(&self.authorization);
+        let answer = login.request(timeout, revoke, move |this, call| {
             let call = call.with_retry(Retry::Never);
             let (endpoint, authentication) = this.user().client().token_endpoint(&call)?;
-            let device_code = &this.way().authorization.device_code;
+            let device_code = &authorization.device_code;
             device_code::poll(&call, &endpoint, &authentication, device_code, this.scopes())
         });
         let answer = match answer {
@@ -253,26 +244,26 @@ impl DeviceLogin {
         log::debug!("a poll of the device login took {} ms", started.elapsed().as_millis());
         let poll = match answer {
             Ok(poll) => poll,
-            Err(error) => return Some(login.end(&mut login.lock(), Err(error))),
+            Err(error) => return Some(login.end(Err(error))),
         };
         let now = login.now();
-        login.lock().way.schedule.polled(&poll, now);
+        self.polling().schedule.polled(&poll, now);
         match poll {
             Poll::Granted(tokens) => {
                 let outcome = login.save(tokens, None);
-                return Some(login.end(&mut login.lock(), outcome));
+                return Some(login.end(outcome));
             }
             Poll::Unusable { error, received } => {
                 login.user().revoke_unwanted(&received);
-                return Some(login.end(&mut login.lock(), Err(error)));
+                return Some(login.end(Err(error)));
             }
             Poll::Unreachable { error, .. } => {
-                login.lock().way.trouble = Some(error.clone());
+                self.polling().trouble = Some(error.clone());
                 log::info!(
                     "the login waits longer because the server could not be reached: {error}"
                 );
             }
-            Poll::Pending | Poll::SlowDown => login.lock().way.trouble = None,
+            Poll::Pending | Poll::SlowDown => self.polling().trouble = None,
         }
         None
     }

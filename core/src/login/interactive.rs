@@ -1,6 +1,7 @@
 //! `login`: uses a valid session, else refreshes it, and prompts the user only if that is not
 //! possible.
 
+use super::browser::Redirect;
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Retry};
@@ -54,7 +55,7 @@ impl Session {
     pub fn start_browser_login(&self, options: &LoginOptions) -> Result<BrowserLogin> {
         options.check()?;
         let user = self.user_source()?;
-        BrowserLogin::start(&user, options, true)
+        BrowserLogin::start(&user, options, Redirect::Received)
             .map_err(|error| error.with_profile(user.profile()))
     }
 
@@ -170,7 +171,7 @@ fn no_prompter(user: &UserSource) -> Error {
 /// `None` if no browser could be opened, unless the method is `browser` and a prompter can ask the
 /// user to open one.
 fn in_browser(user: &UserSource, options: &LoginOptions) -> Result<Option<LoginResult>> {
-    let mut login = BrowserLogin::start(user, options, true)?;
+    let mut login = BrowserLogin::start(user, options, Redirect::Received)?;
     if let Some(interrupt) = user.interrupt() {
         login = login.with_interrupt(interrupt);
     }
@@ -204,7 +205,7 @@ fn by_paste(user: &UserSource, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
         return Err(no_prompter(user));
     }
-    let mut login = BrowserLogin::start(user, options, false)?;
+    let mut login = BrowserLogin::start(user, options, Redirect::Pasted)?;
     if let Some(interrupt) = user.interrupt() {
         login = login.with_interrupt(interrupt);
     }

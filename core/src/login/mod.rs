@@ -16,6 +16,7 @@ mod redirect_receiver;
 pub use browser::BrowserLogin;
 pub use device::DeviceLogin;
 pub use open_browser::{BrowserOpener, SystemBrowser};
+pub use qr_code::QrCodeStyle;
 #[doc(hidden)]
 pub use redirect_receiver::judged;
 
@@ -127,11 +128,10 @@ impl Prompt {
         }
     }
 
-    /// The address as a QR code, in lines of text with a quiet zone: in block characters, or with
-    /// `ascii` in plain characters, twice as wide. The code is dark on light, for a terminal with
-    /// light text on a dark background.
-    pub fn qr_code(&self, ascii: bool) -> Option<String> {
-        qr_code::text(self.url.as_deref()?, ascii)
+    /// The address as a QR code, in lines of text with a quiet zone. The code is dark on light, for
+    /// a terminal with light text on a dark background.
+    pub fn qr_code(&self, style: QrCodeStyle) -> Option<String> {
+        qr_code::text(self.url.as_deref()?, style)
     }
 }
 

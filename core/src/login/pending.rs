@@ -16,75 +16,57 @@ use std::time::Duration;
 /// How long a call waits before it asks the interrupt callback again.
 pub(super) const SLICE: Duration = Duration::from_millis(50);
 
-/// The parts that differ between login methods.
-pub(super) trait Way: Send + Sync + Sized + 'static {
-    /// The mutable state of the method.
-    type State: Send;
-
-    /// The error for a login whose time has run out.
-    fn late(&self, state: &Self::State, now: Monotonic) -> Error;
-
-    /// Closes open sockets, because the login has ended.
-    fn close(state: &mut Self::State);
-}
-
-pub(super) struct State<W: Way> {
-    pub(super) way: W::State,
-    /// A thread sends a request or saves the tokens, without the lock because the user may be
+struct State {
+    /// A thread sends a request or saves the tokens, without a lock because the user may be
     /// prompted meanwhile.
     busy: bool,
     outcome: Option<Outcome>,
 }
 
-impl<W: Way> State<W> {
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.outcome.is_some()
-    }
+/// What the caller of [`LoginInProgress::turn`] does next.
+pub(super) enum Turn {
+    /// Nothing: the login has ended.
+    Ended(Outcome),
+    /// Wait: another thread sends a request or saves the tokens.
+    Busy,
+    /// Continue the login.
+    Free,
 }
 
-struct Shared<W: Way> {
+struct Shared {
     user: UserSource,
     options: LoginOptions,
     scopes: Vec<String>,
     expires: Monotonic,
     cancelled: AtomicBool,
-    way: W,
-    state: Mutex<State<W>>,
+    state: Mutex<State>,
 }
 
 /// A login in progress. Any number of threads may use it, and clones are handles of the same login.
-pub(super) struct LoginInProgress<W: Way> {
-    shared: Arc<Shared<W>>,
+///
+/// The state of the method, such as its sockets, is the method's own. A thread that holds its lock
+/// may call everything here.
+#[derive(Clone)]
+pub(super) struct LoginInProgress {
+    shared: Arc<Shared>,
     interrupt: Option<Interrupt>,
 }
 
-impl<W: Way> Clone for LoginInProgress<W> {
-    fn clone(&self) -> Self {
-        LoginInProgress { shared: self.shared.clone(), interrupt: self.interrupt.clone() }
-    }
-}
-
 /// Marks the login as busy until this guard is dropped, also on a panic.
-pub(super) struct Busy<'a, W: Way>(&'a LoginInProgress<W>);
+pub(super) struct Busy<'a>(&'a LoginInProgress);
 
-impl<W: Way> Drop for Busy<'_, W> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.lock().busy = false;
     }
 }
 
-impl<W: Way> LoginInProgress<W> {
+impl LoginInProgress {
     pub(super) fn new(
         user: &UserSource,
         options: &LoginOptions,
         scopes: Vec<String>,
         expires: Monotonic,
-        way: W,
-        state: W::State,
     ) -> Self {
         let shared = Shared {
             user: user.clone(),
@@ -92,18 +74,13 @@ impl<W: Way> LoginInProgress<W> {
             scopes,
             expires,
             cancelled: AtomicBool::new(false),
-            way,
-            state: Mutex::new(State { way: state, busy: false, outcome: None }),
+            state: Mutex::new(State { busy: false, outcome: None }),
         };
         LoginInProgress { shared: Arc::new(shared), interrupt: None }
     }
 
     pub(super) fn with_interrupt(&self, interrupt: Interrupt) -> Self {
         LoginInProgress { interrupt: Some(interrupt), ..self.clone() }
-    }
-
-    pub(super) fn way(&self) -> &W {
-        &self.shared.way
     }
 
     pub(super) fn options(&self) -> &LoginOptions {
@@ -130,7 +107,7 @@ impl<W: Way> LoginInProgress<W> {
         self.shared.user.http().clock().now().monotonic
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<W>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -152,38 +129,53 @@ impl<W: Way> LoginInProgress<W> {
         self.is_cancelled()
     }
 
-    /// The outcome, if the login has ended or must end now.
-    pub(super) fn outcome_if_ended(&self, state: &mut State<W>) -> Option<Outcome> {
+    /// Whether the caller may continue the login. Ends it if its time has run out, with the error
+    /// `late`, or if it was cancelled.
+    pub(super) fn turn(&self, late: impl FnOnce(Monotonic) -> Error) -> Turn {
+        let mut state = self.lock();
         if let Some(outcome) = &state.outcome {
-            return Some(outcome.clone());
+            return Turn::Ended(outcome.clone());
         }
         if state.busy {
             // The busy thread sets the outcome, and learns from the flag that the login was
             // cancelled.
-            return self.is_cancelled().then(|| Err(cancelled()));
-        }
-        if self.is_cancelled() {
-            return Some(self.end(state, Err(cancelled())));
+            return if self.is_cancelled() { Turn::Ended(Err(cancelled())) } else { Turn::Busy };
         }
         let now = self.now();
-        if now < self.shared.expires {
-            return None;
-        }
-        let late = self.shared.way.late(&state.way, now);
-        Some(self.end(state, Err(late)))
+        let error = match self.is_cancelled() {
+            true => cancelled(),
+            false if now < self.shared.expires => return Turn::Free,
+            false => late(now),
+        };
+        Turn::Ended(self.end_in(&mut state, Err(error)))
     }
 
-    pub(super) fn end(&self, state: &mut State<W>, outcome: Outcome) -> Outcome {
+    /// Whether there is an outcome.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().outcome.is_some()
+    }
+
+    /// Whether a thread sends a request or saves the tokens. If none does any more, its outcome is
+    /// set.
+    pub(super) fn is_busy(&self) -> bool {
+        self.lock().busy
+    }
+
+    /// Ends the login.
+    pub(super) fn end(&self, outcome: Outcome) -> Outcome {
+        self.end_in(&mut self.lock(), outcome)
+    }
+
+    fn end_in(&self, state: &mut State, outcome: Outcome) -> Outcome {
         let outcome = outcome.map_err(|error| error.with_profile(self.shared.user.profile()));
         state.outcome = Some(outcome.clone());
-        W::close(&mut state.way);
         outcome
     }
 
-    /// Releases the lock. Until the guard is dropped, no other thread sends a request.
-    pub(super) fn busy(&self, mut state: MutexGuard<'_, State<W>>) -> Busy<'_, W> {
-        state.busy = true;
-        drop(state);
+    /// Until the guard is dropped, no other thread sends a request. Call it if the turn is
+    /// [`Turn::Free`], with the lock of the method's state held since, and then release that lock.
+    pub(super) fn busy(&self) -> Busy<'_> {
+        self.lock().busy = true;
         Busy(self)
     }
 

@@ -6,6 +6,7 @@ use super::endpoint_request;
 use super::token_endpoint::{self, Received, TokenRequest};
 use crate::clock::Monotonic;
 use crate::credential::{TokenMembers, TokenSet};
+use crate::deployment::InsecureLoopback;
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Form, Replay, Retry};
 use crate::secret::Secret;
@@ -58,7 +59,7 @@ pub fn authorize(
     scopes: &[String],
     audience: Option<&str>,
     extra: &[(String, String)],
-    allow_insecure_loopback: bool,
+    insecure_loopback: InsecureLoopback,
 ) -> Result<DeviceAuthorization> {
     token_endpoint::check_scopes(scopes)?;
     let mut form = Form::default();
@@ -80,13 +81,13 @@ pub fn authorize(
     if let Some(error) = endpoint_request::error_response(&request, &response, &document) {
         return Err(endpoint_request::name_client(error, authentication));
     }
-    parse(&document, allow_insecure_loopback)
+    parse(&document, insecure_loopback)
 }
 
 /// Checks a device authorization response.
 ///
 /// Errors: PROTOCOL.
-pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAuthorization> {
+pub fn parse(document: &Value, insecure_loopback: InsecureLoopback) -> Result<DeviceAuthorization> {
     let text =
         |member: &str| document.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
     let required = |member: &str| {
@@ -109,10 +110,10 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
     let verification_uri = shown_uri(
         text(named).map_or_else(|| required("verification_uri"), Ok)?,
         named,
-        allow_insecure_loopback,
+        insecure_loopback,
     )?;
     let verification_uri_complete = match text("verification_uri_complete") {
-        Some(uri) => Some(shown_uri(uri, "verification_uri_complete", allow_insecure_loopback)?),
+        Some(uri) => Some(shown_uri(uri, "verification_uri_complete", insecure_loopback)?),
         None => None,
     };
     let expires_in = document
@@ -142,7 +143,7 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
 
 /// Checks an address that is shown to the user and opened in a browser (RFC 8628 5.4): https or
 /// loopback, in printable ASCII.
-fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<String> {
+fn shown_uri(uri: &str, member: &str, insecure_loopback: InsecureLoopback) -> Result<String> {
     // A URI is ASCII (RFC 3986 2), and programs disagree on the meaning of a backslash.
     let readable = uri.len() <= LONGEST_URI
         && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -154,7 +155,7 @@ fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<S
     }
     // A page may use the fragment.
     let (without_fragment, _) = uri.split_once('#').unwrap_or((uri, ""));
-    super::endpoint(without_fragment, &what, allow_insecure_loopback)
+    super::endpoint(without_fragment, &what, insecure_loopback)
         .map_err(|error| Error::protocol(error.message()))?;
     Ok(uri.to_owned())
 }

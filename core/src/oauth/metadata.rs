@@ -1,6 +1,7 @@
 //! Authorization server metadata (RFC 8414) and its OpenID Connect form.
 
 use super::endpoint_request;
+use crate::deployment::InsecureLoopback;
 use crate::error::{Error, Reason, Result};
 use crate::http::CallContext;
 use serde_json::Value;
@@ -37,8 +38,8 @@ pub struct Metadata {
 /// and path.
 ///
 /// Errors: MISCONFIGURED if the issuer is not an https URL without query and fragment (RFC 8414 2).
-pub fn well_known_urls(issuer: &str, allow_insecure_loopback: bool) -> Result<[url::Url; 2]> {
-    let url = super::endpoint(issuer, "issuer", allow_insecure_loopback)?;
+pub fn well_known_urls(issuer: &str, insecure_loopback: InsecureLoopback) -> Result<[url::Url; 2]> {
+    let url = super::endpoint(issuer, "issuer", insecure_loopback)?;
     if url.query().is_some() {
         return Err(Error::misconfigured("the issuer must not have a query (RFC 8414 2)"));
     }
@@ -63,14 +64,14 @@ pub fn fetch(
     call: &CallContext<'_>,
     server: &str,
     issuer: &str,
-    allow_insecure_loopback: bool,
+    insecure_loopback: InsecureLoopback,
 ) -> Result<Metadata> {
-    for url in well_known_urls(server, allow_insecure_loopback)? {
+    for url in well_known_urls(server, insecure_loopback)? {
         let (request, response) = endpoint_request::get(call, &url, None)?;
         match response.status {
             200..=299 => {
                 let document = endpoint_request::json(&request, &response)?;
-                return parse(&document, issuer, allow_insecure_loopback);
+                return parse(&document, issuer, insecure_loopback);
             }
             400..=499 if response.status != 429 => continue,
             _ => {
@@ -99,20 +100,24 @@ pub(crate) fn fetch_rfc8414(
     call: &CallContext<'_>,
     server: &str,
     issuer: &str,
-    allow_insecure_loopback: bool,
+    insecure_loopback: InsecureLoopback,
 ) -> Result<Option<Metadata>> {
-    let [_, url] = well_known_urls(server, allow_insecure_loopback)?;
+    let [_, url] = well_known_urls(server, insecure_loopback)?;
     let (request, response) = endpoint_request::get(call, &url, None)?;
     let document =
         endpoint_request::json(&request, &response).ok().filter(|_| response.is_success());
-    Ok(document.and_then(|document| parse(&document, issuer, allow_insecure_loopback).ok()))
+    Ok(document.and_then(|document| parse(&document, issuer, insecure_loopback).ok()))
 }
 
 /// Checks a metadata document. If its issuer is not the configured one, nothing of the document is
 /// used (RFC 8414 3.3).
 ///
 /// Errors: PROTOCOL with reason `issuer_mismatch`, or for an endpoint that is not https.
-pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> Result<Metadata> {
+pub fn parse(
+    document: &Value,
+    issuer: &str,
+    insecure_loopback: InsecureLoopback,
+) -> Result<Metadata> {
     let text = |member: &str| document.get(member).and_then(Value::as_str);
     let named = text("issuer").unwrap_or("");
     if named.is_empty() || named != issuer {
@@ -128,7 +133,7 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
         Some(endpoint) => super::endpoint(
             endpoint,
             &format!("{member} in the server's metadata"),
-            allow_insecure_loopback,
+            insecure_loopback,
         )
         .map(|_| Some(endpoint.to_owned()))
         .map_err(|error| Error::protocol(error.message())),

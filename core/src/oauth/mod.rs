@@ -16,20 +16,25 @@ pub mod revocation;
 pub mod token_endpoint;
 pub mod userinfo;
 
+use crate::deployment::InsecureLoopback;
 use crate::error::{Error, Result};
 
 /// Parses an endpoint of an authorization server: https, or http to loopback if that is allowed
 /// (RFC 6749 3.1, 3.2; RFC 8414 2).
 ///
 /// Errors: MISCONFIGURED.
-pub(crate) fn endpoint(text: &str, what: &str, allow_insecure_loopback: bool) -> Result<url::Url> {
+pub(crate) fn endpoint(
+    text: &str,
+    what: &str,
+    insecure_loopback: InsecureLoopback,
+) -> Result<url::Url> {
     let url = url::Url::parse(text).map_err(|_| {
         Error::misconfigured(format!("the {what} is not a URL; give it as https://..."))
     })?;
     let loopback = crate::http::is_loopback(&url);
     let acceptable = match url.scheme() {
         "https" => true,
-        "http" => loopback && allow_insecure_loopback,
+        "http" => loopback && insecure_loopback == InsecureLoopback::Allowed,
         _ => false,
     };
     if !acceptable {

@@ -2,7 +2,7 @@
 
 use super::load::read_members;
 use super::names;
-use super::paths::{config_in, is_encrypted};
+use super::paths::config_in;
 use super::planet_json::is_same;
 use super::secret_json::Members;
 use super::store::Profiles;
@@ -10,6 +10,7 @@ use crate::deployment::{PROFILE_LEGACY, PROFILE_PLANET_USER};
 use crate::error::{Error, Result, Status};
 use crate::jwt;
 use crate::storage::python_json;
+use crate::storage::sops::is_encrypted;
 use serde_json::{Value, json};
 use std::fs::{self, DirEntry, ReadDir};
 use std::io::ErrorKind;

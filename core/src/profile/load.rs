@@ -1,12 +1,13 @@
 //! `~/.planet/<profile>/`: where Planet's SDK saves client configurations.
 
 use super::client_config::{ClientConfig, Grant};
-use super::paths::{Root, is_encrypted};
+use super::paths::Root;
 use super::secret_json::Members;
 use super::{built_in, names};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory};
 use crate::setting;
+use crate::storage::sops::is_encrypted;
 use crate::storage::{atomic_file, python_json};
 use crate::text::one_line;
 use std::path::{Path, PathBuf};

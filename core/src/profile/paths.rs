@@ -5,7 +5,7 @@ use crate::environment::{Environment, HOME_VARIABLE};
 use crate::error::{Error, Result};
 use crate::file::CheckedPath;
 use crate::setting;
-use crate::storage::sops::Sops;
+use crate::storage::sops::{self, Sops};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,7 @@ pub const STORAGE_ROOT_VARIABLE: &str = "PLANETKEY_STORAGE_ROOT";
 const PREFERENCES: &str = ".planet.json";
 const PROFILES: &str = ".planet";
 const CONFIG: &str = "auth_client.json";
-const CONFIG_SOPS: &str = "auth_client.sops.json";
 const TOKEN: &str = "token.json";
-const TOKEN_SOPS: &str = "token.sops.json";
 
 /// The storage root. It replaces the home directory, so that Planet's SDK uses the same files with
 /// `HOME` set to it.
@@ -115,7 +113,7 @@ impl Root {
     pub fn token_file(&self, profile: &str) -> Result<Option<PathBuf>> {
         let name = names::directory(profile)?;
         let directory = self.place.as_ref().map(|place| place.join(PROFILES).join(name));
-        Ok(directory.map(|directory| preferred(&directory, TOKEN_SOPS, TOKEN)))
+        Ok(directory.map(|directory| preferred(&directory, TOKEN)))
     }
 
     /// Whether tokens or an API key are saved for a profile.
@@ -198,28 +196,24 @@ fn not_a_directory(path: &Path) -> Error {
 
 /// The client configuration in a profile's directory, if there is one.
 pub(super) fn config_in(directory: &Path) -> Option<PathBuf> {
-    Some(preferred(directory, CONFIG_SOPS, CONFIG)).filter(|file| is_there(file))
+    Some(preferred(directory, CONFIG)).filter(|file| is_there(file))
 }
 
 /// The two names of a client configuration in this directory: plain and encrypted.
 pub(super) fn config_names(directory: &Path) -> (PathBuf, PathBuf) {
-    (directory.join(CONFIG), directory.join(CONFIG_SOPS))
+    (directory.join(CONFIG), directory.join(sops::encrypted_name(CONFIG)))
 }
 
-fn preferred(directory: &Path, first: &str, second: &str) -> PathBuf {
-    let first = directory.join(first);
+/// The encrypted form of a file if it exists, else the plain one.
+fn preferred(directory: &Path, plain: &str) -> PathBuf {
+    let encrypted = directory.join(sops::encrypted_name(plain));
     // In a directory that cannot be searched, use the usual name, so that an error names it.
-    if first.try_exists().unwrap_or(false) { first } else { directory.join(second) }
+    if encrypted.try_exists().unwrap_or(false) { encrypted } else { directory.join(plain) }
 }
 
 /// A file that cannot be examined counts as existing; reading it then reports the reason.
 pub(super) fn is_there(path: &Path) -> bool {
     path.try_exists().unwrap_or_else(|error| error.kind() != ErrorKind::NotADirectory)
-}
-
-/// Whether sops has encrypted this file, decided by its name as the SDK does.
-pub(super) fn is_encrypted(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(".sops.json")
 }
 
 /// The storage root that the environment names. A value that was quoted or pasted wrongly is

@@ -1,7 +1,7 @@
 //! Writes profiles, for the profile, login and reset commands.
 
 use super::load::{find, missing, read_members};
-use super::paths::{Root, config_in, config_names, is_encrypted, is_there};
+use super::paths::{Root, config_in, config_names, is_there};
 use super::secret_json::Members;
 use super::{built_in, names, planet_json};
 use crate::clock::Clock;
@@ -11,6 +11,7 @@ use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory, EntryKind};
 use crate::secret::Secret;
 use crate::setting;
+use crate::storage::sops::{Encryption, is_encrypted};
 use crate::storage::{FileStorage, TokenStorage, atomic_file, python_json};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -81,12 +82,11 @@ impl Profiles {
     }
 
     /// Copies a client configuration byte for byte, including unknown fields; tokens are not
-    /// copied. An encrypted configuration stays encrypted, and a plain one is encrypted with `sops`
-    /// if `encrypt` is set. Returns the new file.
+    /// copied. An encrypted configuration stays encrypted. Returns the new file.
     ///
     /// Errors: INVALID_ARGUMENT (the new name is invalid, in use, or built in), otherwise as
     /// [`super::load::open`]; STORAGE.
-    pub fn copy(&self, from: &str, to: &str, encrypt: bool) -> Result<PathBuf> {
+    pub fn copy(&self, from: &str, to: &str, encryption: Encryption) -> Result<PathBuf> {
         let directory = self.root.profile_directory(to)?;
         if names::is_built_in(to) {
             return Err(Error::invalid_argument(
@@ -104,7 +104,7 @@ impl Profiles {
             return self.write(
                 &directory,
                 &python_json::to_bytes(&self.document(from)?.0),
-                encrypt,
+                encryption,
             );
         }
         let file = self.file(from)?;
@@ -120,9 +120,9 @@ impl Profiles {
         let is_plain = serde_json::from_slice(&bytes)
             .is_ok_and(|read: serde_json::Map<_, _>| Members(read) == members);
         if is_plain {
-            self.write(&directory, &bytes, encrypt)
+            self.write(&directory, &bytes, encryption)
         } else {
-            self.write(&directory, &python_json::to_bytes(&members.0), encrypt)
+            self.write(&directory, &python_json::to_bytes(&members.0), encryption)
         }
     }
 
@@ -176,14 +176,13 @@ impl Profiles {
         Ok(())
     }
 
-    /// Saves an API key, as a login with one does; encrypted with `sops` if `encrypt` is set or the
-    /// profile was encrypted before. Returns the profile's name. The selected profile does not
-    /// change.
+    /// Saves an API key, as a login with one does. Returns the profile's name. The selected profile
+    /// does not change.
     ///
     /// Errors: INVALID_ARGUMENT (invalid API key), MISCONFIGURED (no directory), STORAGE,
     /// UNSUPPORTED (no program `sops`).
-    pub fn save_api_key(&self, api_key: &Secret, encrypt: bool) -> Result<String> {
-        self.save_api_key_as(None, api_key, encrypt)
+    pub fn save_api_key(&self, api_key: &Secret, encryption: Encryption) -> Result<String> {
+        self.save_api_key_as(None, api_key, encryption)
     }
 
     /// As [`Profiles::save_api_key`], in a profile that the caller may name.
@@ -193,7 +192,7 @@ impl Profiles {
         &self,
         profile: Option<&str>,
         api_key: &Secret,
-        encrypt: bool,
+        encryption: Encryption,
     ) -> Result<String> {
         let api_key = ApiKey::new(api_key.expose())?;
         let name = self.api_key_profile(profile)?;
@@ -202,7 +201,7 @@ impl Profiles {
         self.write(
             &self.root.profile_directory(&name)?,
             &python_json::to_bytes(&members.0),
-            encrypt,
+            encryption,
         )?;
         Ok(name)
     }
@@ -217,17 +216,16 @@ impl Profiles {
         self.same_client(name, &api_key_client()).map(|_| name.to_owned())
     }
 
-    /// Saves an M2M client of the deployment's server, as a login with id and secret does;
-    /// encrypted as by [`Profiles::save_api_key`]. Returns the profile's name. Other members of an
-    /// earlier profile of this client are preserved.
+    /// Saves an M2M client of the deployment's server, as a login with id and secret does. Returns
+    /// the profile's name. Other members of an earlier profile of this client are preserved.
     ///
     /// Errors: as [`Profiles::m2m_profile`]; STORAGE, UNSUPPORTED (no program `sops`).
-    pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
+    pub fn save_m2m(&self, login: &M2mLogin, encryption: Encryption) -> Result<String> {
         let (name, members) = self.m2m_document(login)?;
         self.write(
             &self.root.profile_directory(&name)?,
             &python_json::to_bytes(&members.0),
-            encrypt,
+            encryption,
         )?;
         Ok(name)
     }
@@ -364,11 +362,10 @@ impl Profiles {
         self.root.config_file(&directory).ok_or_else(|| missing(name).with_profile(Some(name)))
     }
 
-    /// Writes a client configuration, encrypted if requested or if it was encrypted before. Plain
-    /// text is never written next to the encrypted form.
-    fn write(&self, directory: &Path, clear: &[u8], encrypt: bool) -> Result<PathBuf> {
+    /// Writes a client configuration. Plain text is never written next to the encrypted form.
+    fn write(&self, directory: &Path, clear: &[u8], encryption: Encryption) -> Result<PathBuf> {
         let (plain, encrypted) = config_names(directory);
-        if !encrypt && !is_there(&encrypted) {
+        if encryption == Encryption::AsBefore && !is_there(&encrypted) {
             file::replace(&self.root.checked(&plain), clear)?;
             return Ok(plain);
         }

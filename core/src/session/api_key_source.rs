@@ -9,6 +9,7 @@ use crate::file::{self, Version};
 use crate::profile::client_config::ClientConfig;
 use crate::profile::{Root, load};
 use crate::secret::Secret;
+use crate::storage::sops;
 use crate::token_cache::{CachedToken, Watch};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ impl ApiKeySource {
     ) -> Self {
         let token = root.token_file(&profile.name).ok().flatten();
         let files: Vec<PathBuf> = profile.config_file.iter().cloned().chain(token).collect();
-        let is_encrypted = files.iter().any(|file| file.to_string_lossy().ends_with(".sops.json"));
+        let is_encrypted = files.iter().any(|file| sops::is_encrypted(file));
         if !is_encrypted && !files.is_empty() {
             let seen = ArcSwap::from_pointee(versions(&files));
             let (root, profile) = (root.clone(), profile.name.clone());

@@ -7,7 +7,7 @@ use super::{Session, Shared};
 use crate::authorize::{AllowedHosts, HostPolicy};
 use crate::client::Client;
 use crate::credential::ApiKeyTransport;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, InsecureLoopback};
 use crate::environment::flag;
 use crate::error::{Error, Result, Status};
 use crate::http::Http;
@@ -160,26 +160,20 @@ pub struct Named {
 struct Opening<'a> {
     options: &'a Options,
     deployment: Deployment,
-    allow_insecure_loopback: bool,
+    insecure_loopback: InsecureLoopback,
     root: Root,
     http: Http,
 }
 
 impl<'a> Opening<'a> {
-    fn new(options: &'a Options, allow_insecure_loopback: bool) -> Result<Self> {
+    fn new(options: &'a Options, insecure_loopback: InsecureLoopback) -> Result<Self> {
         // Check the options first: a bad one is the caller's mistake, not a fault of the credential
         // that uses it first.
         options.timeout()?;
         let http = options.http()?;
         let root =
             Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
-        Ok(Opening {
-            options,
-            deployment: options.deployment()?,
-            allow_insecure_loopback,
-            root,
-            http,
-        })
+        Ok(Opening { options, deployment: options.deployment()?, insecure_loopback, root, http })
     }
 
     /// `save_in`: the profile in whose directory the tokens are saved.
@@ -206,7 +200,7 @@ impl<'a> Opening<'a> {
             }
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
-                let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
+                let client = Client::new(client, &self.deployment, self.insecure_loopback)?;
                 let storage = self.storage(&client, save_in)?;
                 let timeout = self.options.timeout()?;
                 let must_save = self.options.must_save;
@@ -270,7 +264,7 @@ impl<'a> Opening<'a> {
         notes: Vec<String>,
         allowed: AllowedHosts<'_>,
     ) -> Result<Session> {
-        let policy = HostPolicy::new(&self.deployment, allowed, self.allow_insecure_loopback)?;
+        let policy = HostPolicy::new(&self.deployment, allowed, self.insecure_loopback)?;
         let shared = Shared { sources, to_log_in, policy, deployment: self.deployment.name, notes };
         Ok(Session { shared: Arc::new(shared), timeout: self.options.timeout()?, interrupt: None })
     }
@@ -370,7 +364,7 @@ impl Session {
                 "an application's own storage holds the tokens of one client; use from_profile, from_m2m or from_client_config",
             ));
         }
-        let opening = Opening::new(options, allow)?;
+        let opening = Opening::new(options, allow.into())?;
         let (found, mut notes) = precedence::find(environment, &opening.root)?;
         // A session has one deployment: that of the credential with the highest precedence.
         let opening = match found.first() {
@@ -479,7 +473,7 @@ impl Session {
     pub fn from_profile(name: &str, options: &Options) -> Result<Session> {
         check_argument("profile", name)?;
         no_profile(options)?;
-        let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
+        let opening = Opening::new(options, options.insecure_loopback())?;
         let config = load::open(&opening.root, name)?.config;
         opening
             .single(&config, &format!("profile: {name}"), Some(name.to_owned()), Some(name))
@@ -496,7 +490,7 @@ impl Session {
     ) -> Result<Session> {
         no_profile(options)?;
         setting::check("api_key", key)?;
-        let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
+        let opening = Opening::new(options, options.insecure_loopback())?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
         let source = Source { credential, label: "argument: api_key".into(), profile: None };
         opening.session(
@@ -524,7 +518,7 @@ impl Session {
             audience: options.audience.clone(),
             ..OAuthClient::default()
         };
-        let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
+        let opening = Opening::new(options, options.insecure_loopback())?;
         let profile = options.profile.as_deref();
         let save_in = save_in(&client, profile)?;
         let config = ClientConfig::OAuth(Box::new(client));
@@ -550,7 +544,7 @@ impl Session {
             ClientConfig::OAuth(client) => save_in(client, profile)?,
             ClientConfig::ApiKey { .. } => None,
         };
-        let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
+        let opening = Opening::new(options, options.insecure_loopback())?;
         opening.single(
             &config,
             "argument: client configuration",

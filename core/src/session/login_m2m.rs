@@ -6,6 +6,7 @@ use super::options::Options;
 use crate::error::Result;
 use crate::profile::store::M2mLogin;
 use crate::secret::Secret;
+use crate::storage::sops::Encryption;
 use crate::storage::{Binding, FileStorage, TokenStorage, TornRead};
 use std::time::Instant;
 
@@ -14,10 +15,14 @@ impl Session {
     /// [`crate::profile::Profiles::save_m2m`] does, and the token for the next session of the
     /// profile. Returns the profile's name. Nothing is written before the server has responded.
     ///
-    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` applies. `encrypt`: as with
-    /// [`crate::profile::Profiles::save_m2m`]. Blocks and uses the network. Errors: as
+    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` applies. Blocks and uses the network.
+    /// Errors: as
     /// [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
-    pub fn login_m2m(login: &M2mLogin, encrypt: bool, options: &Options) -> Result<String> {
+    pub fn login_m2m(
+        login: &M2mLogin,
+        encryption: Encryption,
+        options: &Options,
+    ) -> Result<String> {
         let profiles = options.profiles()?;
         let (_, members) = profiles.m2m_document(login)?;
         let config = Secret::from(serde_json::to_string(&members.0).unwrap_or_default());
@@ -34,7 +39,7 @@ impl Session {
         };
         let session = Session::from_client_config(config.expose(), &trial)?;
         session.access_token()?;
-        let name = profiles.save_m2m(login, encrypt)?;
+        let name = profiles.save_m2m(login, encryption)?;
         let tokens = session.tokens()?;
         if let Some(stored) = tokens.tokens()
             && let Some(file) = profiles.root().token_file(&name)?

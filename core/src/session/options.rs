@@ -1,7 +1,7 @@
 //! The options of every constructor, and what tests inject.
 
 use crate::clock::{Clock, LONGEST_TIMEOUT, Random, SHORTEST_TIMEOUT, SystemClock, SystemRandom};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, InsecureLoopback};
 use crate::environment::{self, variable};
 use crate::error::{Error, Result};
 use crate::file;
@@ -133,6 +133,10 @@ impl Options {
     pub(crate) fn timeout(&self) -> Result<Duration> {
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         check_timeout("timeout", timeout).map(|()| timeout)
+    }
+
+    pub(crate) fn insecure_loopback(&self) -> InsecureLoopback {
+        self.allow_insecure_loopback.unwrap_or_default().into()
     }
 
     pub(crate) fn allowed_hosts(&self) -> &[String] {

@@ -3,7 +3,7 @@
 use super::Session;
 use super::cancel::interruptibly;
 use super::user_source::{Expiry, UserSource};
-use crate::client::Endpoint;
+use crate::client::{Endpoint, WantedKeys};
 use crate::error::{Error, Result};
 use crate::http::{CallContext, Retry};
 use crate::oauth::id_token::{self, Claims, Expected, Verification};
@@ -157,8 +157,8 @@ impl UserSource {
             let call = CallContext::within(http, Retry::WithinDeadline, user.timeout());
             let algorithms =
                 client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), &call)?;
-            for refetch in [false, true] {
-                let keys = client.keys(&call, refetch)?;
+            for wanted in [WantedKeys::Cached, WantedKeys::Newer] {
+                let keys = client.keys(&call, wanted)?;
                 let expected = Expected {
                     issuer: client.issuer(),
                     client_id: client.client_id(),

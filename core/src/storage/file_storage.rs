@@ -1,7 +1,7 @@
 //! Tokens in `~/.planet/<profile>/token.json`, shared with other processes and with Planet's tools.
 
 use super::atomic_file::{self, Settled};
-use super::sops::Sops;
+use super::sops::{self, Sops};
 use super::token_file::{self, Content};
 use super::{
     Binding, FailureRecord, FileVersion, Lock, Saved, Stored, TokenStorage, TornRead, corrupt,
@@ -47,8 +47,8 @@ pub struct FileStorage {
 
 impl FileStorage {
     /// The session in this file. `binding` is the fingerprint of issuer, client and requested
-    /// scopes: tokens that another client saved here are not used. A file whose name ends in
-    /// `.sops.json` is read and written through `sops`.
+    /// scopes: tokens that another client saved here are not used. An encrypted file is read and
+    /// written through `sops`.
     pub fn new(
         token: impl Into<CheckedPath>,
         binding: impl Into<Binding>,
@@ -56,8 +56,7 @@ impl FileStorage {
         disk: Option<Arc<dyn Disk>>,
     ) -> Self {
         let token = token.into();
-        let is_encrypted = token.name().to_string_lossy().ends_with(".sops.json");
-        let sops = is_encrypted.then(|| sops.clone());
+        let sops = sops::is_encrypted(token.path()).then(|| sops.clone());
         // The plain and the encrypted form are one session, so they share the lock and the record.
         let lock = token.with_name("token.json.lock");
         let record = token.with_name("token.planetkey.json");

@@ -21,6 +21,28 @@ const POLL: Duration = Duration::from_millis(2);
 const MAX_OUTPUT_BYTES: u64 = 1024 * 1024;
 const MAX_COMPLAINT_BYTES: u64 = 64 * 1024;
 
+/// Whether a file is encrypted when it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// As it was before; a new file is plain text.
+    AsBefore,
+    /// With `sops`.
+    Sops,
+}
+
+/// The end of an encrypted file's name, as the SDK writes it.
+const EXTENSION: &str = ".sops.json";
+
+/// Whether sops has encrypted this file, decided by its name as the SDK does.
+pub(crate) fn is_encrypted(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(EXTENSION)
+}
+
+/// The name of the encrypted form of a JSON file: `token.sops.json` for `token.json`.
+pub(crate) fn encrypted_name(plain: &str) -> String {
+    format!("{}{EXTENSION}", plain.strip_suffix(".json").unwrap_or(plain))
+}
+
 /// The program `sops`, looked up along a search path each time it is needed. Usable from any
 /// thread.
 #[derive(Clone, Debug)]

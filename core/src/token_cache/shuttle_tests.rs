@@ -6,7 +6,7 @@ use super::{CachedToken, TokenCache};
 use crate::client::Client;
 use crate::clock::{ManualClock, Random};
 use crate::credential::{TokenMembers, TokenSet};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, InsecureLoopback};
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Body, Http, HttpTransport, Request, Response, TransportFailure};
 use crate::profile::client_config::{ClientType, OAuthClient};
@@ -182,8 +182,12 @@ impl Scene {
             token_endpoint: Some("https://as.example/token".to_owned()),
             ..OAuthClient::default()
         };
-        let client =
-            Client::new(&config, &Deployment::from_text("planet").unwrap(), false).unwrap();
+        let client = Client::new(
+            &config,
+            &Deployment::from_text("planet").unwrap(),
+            InsecureLoopback::Refused,
+        )
+        .unwrap();
         let http = Http::new(server.clone(), clock.clone(), Arc::new(Half));
         let cache =
             Arc::new(TokenCache::new(client, storage.clone(), http, WAIT.timeout, None, false));

@@ -3,6 +3,7 @@
 use crate::common::*;
 use planetkey::clock::Monotonic;
 use planetkey::credential::TokenSet;
+use planetkey::deployment::InsecureLoopback;
 use planetkey::http::{HttpMethod, Response, TransportFailure};
 use planetkey::oauth::device_code::{DeviceAuthorization, Poll, Schedule, authorize, parse, poll};
 use planetkey::secret::Secret;
@@ -26,7 +27,7 @@ fn document(changes: &Value) -> Value {
 }
 
 fn read(changes: &Value) -> Result<DeviceAuthorization> {
-    parse(&document(changes), false)
+    parse(&document(changes), InsecureLoopback::Refused)
 }
 
 const THIRTY_SECONDS: Duration = Duration::from_secs(30);
@@ -66,8 +67,16 @@ fn a078_the_client_authenticates_as_at_the_token_endpoint() {
         let extra = [("organization".to_owned(), "one".to_owned())];
         let wanted = scopes(&["planet", "offline_access"]);
         let audience = Some("https://api.planet.com/");
-        authorize(&wire.call(), &endpoint("device"), &client, &wanted, audience, &extra, false)
-            .unwrap();
+        authorize(
+            &wire.call(),
+            &endpoint("device"),
+            &client,
+            &wanted,
+            audience,
+            &extra,
+            InsecureLoopback::Refused,
+        )
+        .unwrap();
         poll(&wire.call(), &endpoint("token"), &client, &Secret::from(DEVICE_CODE), &wanted)
             .unwrap();
         for seen in wire.fake.seen() {
@@ -96,7 +105,15 @@ fn a078_the_client_authenticates_as_at_the_token_endpoint() {
     let begin = |response: Response| {
         let wire = Wire::new();
         wire.fake.answers(response).answers(json_answer(200, &document(&json!({}))));
-        authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false)
+        authorize(
+            &wire.call(),
+            &endpoint("device"),
+            &public_client(),
+            &[],
+            None,
+            &[],
+            InsecureLoopback::Refused,
+        )
     };
     let refused = begin(oauth_error(401, "invalid_client")).unwrap_err();
     assert_eq!(
@@ -401,7 +418,10 @@ fn a089_a_shown_address_is_https_in_printable_ascii() {
     let loopback = document(
         &json!({"verification_uri": "http://127.0.0.1:8080/device", "verification_uri_complete": null}),
     );
-    assert_eq!(parse(&loopback, true).unwrap().verification_uri, "http://127.0.0.1:8080/device");
+    assert_eq!(
+        parse(&loopback, InsecureLoopback::Allowed).unwrap().verification_uri,
+        "http://127.0.0.1:8080/device"
+    );
     // Exactly as the server wrote it, because the user types it.
     for uri in
         ["https://as.example", "https://as.example/app#/device", "HTTPS://as.example/%E2%82%AC"]
@@ -426,11 +446,19 @@ fn a090_a_device_code_is_a_secret() {
         .answers(json_answer(200, &document(&json!({}))))
         .answers(busy(503, None))
         .answers(oauth_error(400, "slow_down"));
-    let authorization =
-        authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false)
-            .unwrap();
+    let authorization = authorize(
+        &wire.call(),
+        &endpoint("device"),
+        &public_client(),
+        &[],
+        None,
+        &[],
+        InsecureLoopback::Refused,
+    )
+    .unwrap();
     let polls = [ask(&wire).unwrap(), ask(&wire).unwrap()];
-    let error = parse(&document(&json!({"expires_in": null})), false).unwrap_err();
+    let error =
+        parse(&document(&json!({"expires_in": null})), InsecureLoopback::Refused).unwrap_err();
     for shown in [format!("{authorization:?}"), format!("{polls:?}"), format!("{error:?}")] {
         assert!(!shown.contains(DEVICE_CODE), "{shown}");
     }

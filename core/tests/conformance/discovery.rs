@@ -3,6 +3,7 @@
 use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::deployment::Deployment;
+use planetkey::deployment::InsecureLoopback;
 use planetkey::http::HttpMethod;
 use planetkey::oauth::metadata;
 use planetkey::{Reason, Session, Status};
@@ -29,7 +30,7 @@ fn document() -> Value {
 }
 
 fn fetch(wire: &Wire, issuer: &str) -> planetkey::Result<metadata::Metadata> {
-    metadata::fetch(&wire.call(), issuer, issuer, false)
+    metadata::fetch(&wire.call(), issuer, issuer, InsecureLoopback::Refused)
 }
 
 #[test]
@@ -42,7 +43,8 @@ fn a011_both_metadata_urls_of_an_issuer_with_a_path() {
     assert_eq!(seen, [(HttpMethod::Get, OPENID.to_owned()), (HttpMethod::Get, OAUTH.to_owned())]);
     // Without a path the two URLs differ in their names alone. A slash at the end is not a path.
     for issuer in ["https://as.example", "https://as.example/"] {
-        let urls = metadata::well_known_urls(issuer, false).unwrap().map(String::from);
+        let urls =
+            metadata::well_known_urls(issuer, InsecureLoopback::Refused).unwrap().map(String::from);
         let wanted = [
             "https://as.example/.well-known/openid-configuration",
             "https://as.example/.well-known/oauth-authorization-server",
@@ -255,7 +257,7 @@ fn every_endpoint_of_the_metadata_is_read_and_checked() {
     for name in endpoints {
         full[name] = json!(format!("https://endpoints.example/{name}"));
     }
-    let read = metadata::parse(&full, ISSUER, false).unwrap();
+    let read = metadata::parse(&full, ISSUER, InsecureLoopback::Refused).unwrap();
     let found = [
         read.authorization_endpoint,
         read.token_endpoint,
@@ -278,24 +280,24 @@ fn every_endpoint_of_the_metadata_is_read_and_checked() {
         ] {
             let mut document = full.clone();
             document[name] = json!(wrong);
-            let error = metadata::parse(&document, ISSUER, true).unwrap_err();
+            let error = metadata::parse(&document, ISSUER, InsecureLoopback::Allowed).unwrap_err();
             assert_eq!(error.status(), Status::Protocol, "{name} {wrong}");
             assert!(error.message().contains(name), "{error}");
         }
         for nothing in [Value::Null, json!(""), json!(5)] {
             let mut document = full.clone();
             document[name] = nothing;
-            metadata::parse(&document, ISSUER, false).unwrap();
+            metadata::parse(&document, ISSUER, InsecureLoopback::Refused).unwrap();
         }
         let mut document = full.clone();
         document[name] = json!("http://127.0.0.1:8080/x");
-        assert!(metadata::parse(&document, ISSUER, false).is_err());
-        metadata::parse(&document, ISSUER, true).unwrap();
+        assert!(metadata::parse(&document, ISSUER, InsecureLoopback::Refused).is_err());
+        metadata::parse(&document, ISSUER, InsecureLoopback::Allowed).unwrap();
     }
     let least = metadata::parse(
         &json!({"issuer": ISSUER, "authorization_response_iss_parameter_supported": "true"}),
         ISSUER,
-        false,
+        InsecureLoopback::Refused,
     );
     assert!(!least.unwrap().authorization_response_iss_parameter_supported);
 }

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
+use planetkey::deployment::InsecureLoopback;
 use planetkey::http::HttpMethod;
 use planetkey::oauth::metadata;
 use planetkey::{Reason, Session, Status};
@@ -63,7 +64,9 @@ fn a001_endpoints_are_https_or_loopback_by_option() {
     let document =
         json!({"issuer": "https://as.example", "token_endpoint": "http://as.example/token"});
     assert_eq!(
-        metadata::parse(&document, "https://as.example", true).unwrap_err().status(),
+        metadata::parse(&document, "https://as.example", InsecureLoopback::Allowed)
+            .unwrap_err()
+            .status(),
         Status::Protocol
     );
 }
@@ -249,7 +252,8 @@ fn a009_unknown_members_are_ignored() {
     bench.fake.answers(token(&more));
     assert_eq!(bench.token(), "t");
     let document = json!({"issuer": "https://as.example", "token_endpoint": "https://as.example/t", "new": {"thing": 1}, "jwks_uri": 5});
-    let metadata = metadata::parse(&document, "https://as.example", false).unwrap();
+    let metadata =
+        metadata::parse(&document, "https://as.example", InsecureLoopback::Refused).unwrap();
     assert_eq!(metadata.token_endpoint.as_deref(), Some("https://as.example/t"));
 }
 

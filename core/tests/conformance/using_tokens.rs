@@ -210,7 +210,10 @@ fn a096_a_401_invalidates_only_the_token_of_its_client() {
     assert!(session.invalidate(&first).unwrap());
     let second = session.access_token().unwrap().to_string();
     assert_ne!(first, second);
-    assert!(!repeats(&session, &second, 401, None), "just refreshed: repeating would send it again");
+    assert!(
+        !repeats(&session, &second, 401, None),
+        "just refreshed: repeating would send it again"
+    );
     assert!(repeats(&session, &first, 401, None), "there is a newer one");
     assert_eq!(
         session.headers(SENTINEL_HUB).unwrap().header_value().unwrap(),

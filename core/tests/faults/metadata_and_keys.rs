@@ -1,6 +1,7 @@
 //! Errors in a server's metadata and keys: faults 33, 34 and 36.
 
 use crate::common::*;
+use planetkey::deployment::InsecureLoopback;
 use planetkey::http::Retry;
 use planetkey::oauth::id_token::{Expected, Verification, unknown_key, verify};
 use planetkey::oauth::jwks::{self, Jwks};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 fn fetch(document: &Value) -> Result<metadata::Metadata> {
     let wire = Wire::new();
     wire.fake.answers(json_answer(200, document));
-    metadata::fetch(&wire.call(), ISSUER, ISSUER, false)
+    metadata::fetch(&wire.call(), ISSUER, ISSUER, InsecureLoopback::Refused)
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crate::common::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use planetkey::deployment::InsecureLoopback;
 use planetkey::http::{MAX_BODY_BYTES, Response, Undecoded, decode};
 use planetkey::oauth::{device_code, introspection, jwks, metadata, userinfo};
 use planetkey::secret::Secret;
@@ -132,7 +133,7 @@ fn i10_03_json_is_read_with_any_content_type_and_a_byte_order_mark() {
             wire.fake.answers(answer(200, label, format!("{mark}\r\n{document}")))
         };
         answers(json!({"issuer": ISSUER, "token_endpoint": format!("{ISSUER}/token")}));
-        metadata::fetch(&wire.call(), ISSUER, ISSUER, false).unwrap();
+        metadata::fetch(&wire.call(), ISSUER, ISSUER, InsecureLoopback::Refused).unwrap();
         answers(crate::common::jwks(&[&Signer::rsa("key").jwk]));
         jwks::fetch(&wire.call(), &endpoint("jwks")).unwrap();
         answers(json!({"sub": SUBJECT}));
@@ -151,7 +152,7 @@ fn i10_03_json_is_read_with_any_content_type_and_a_byte_order_mark() {
             &[],
             None,
             &[],
-            false,
+            InsecureLoopback::Refused,
         )
         .unwrap();
         // A refusal is read, too: no request follows an invalid_grant.

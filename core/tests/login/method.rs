@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use planetkey::login::{BrowserOpener, LoginOptions, Method};
-use planetkey::{Prompt, PromptKind, Reason, Session, Status};
+use planetkey::{Prompt, PromptKind, QrCodeStyle, Reason, Session, Status};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -267,7 +267,8 @@ fn a_session_without_a_user_needs_no_prompt() {
 fn f132_a_qr_code_is_drawn_in_blocks_or_in_ascii() {
     let scene = Arc::new(Scene::new());
     let login = scene.user().start_device_login(&LoginOptions::default()).unwrap();
-    let (blocks, plain) = (login.qr_code(false).unwrap(), login.qr_code(true).unwrap());
+    let (blocks, plain) =
+        (login.qr_code(QrCodeStyle::Blocks).unwrap(), login.qr_code(QrCodeStyle::Ascii).unwrap());
     assert!(plain.is_ascii() && !blocks.is_ascii());
     let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest(&blocks) <= 60, "{}", widest(&blocks));

@@ -7,6 +7,7 @@ use planetkey::profile::store::M2mLogin;
 use planetkey::profile::{
     FixedEnvironment, HOME_VARIABLE, Profiles, Root, load, names, planet_json, precedence,
 };
+use planetkey::storage::sops::Encryption;
 use planetkey::{deployment::Deployment, secret::Secret};
 use serde_json::json;
 use std::path::Path;
@@ -37,8 +38,8 @@ fn a_profile_name_is_one_directory_name() {
             root.token_file(name).map(drop),
             root.profile_directory(name).map(drop),
             profiles.set_default(name),
-            profiles.copy("planet-user", name, false).map(drop),
-            profiles.copy(name, "x", false).map(drop),
+            profiles.copy("planet-user", name, Encryption::AsBefore).map(drop),
+            profiles.copy(name, "x", Encryption::AsBefore).map(drop),
             profiles.delete(name),
             profiles.summary(name).map(drop),
             profiles.show(name, true).map(drop),
@@ -90,15 +91,18 @@ fn f086_names_that_differ_by_case_are_one_profile() {
         assert_eq!(load::open(&root, name).unwrap().name, name);
     }
     // A second profile that differs only in case cannot be created.
-    assert_eq!(profiles.copy("work", "WORK", false).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(
+        profiles.copy("work", "WORK", Encryption::AsBefore).unwrap_err().status(),
+        Status::InvalidArgument
+    );
     let login = M2mLogin {
         client_id: "Mixed-Case".into(),
         client_secret: Secret::from("s"),
         ..M2mLogin::default()
     };
-    profiles.save_m2m(&login, false).unwrap();
+    profiles.save_m2m(&login, Encryption::AsBefore).unwrap();
     let error = profiles
-        .save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, false)
+        .save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, Encryption::AsBefore)
         .unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument, "another client, in the same directory");
     let directories: Vec<_> = std::fs::read_dir(home.join(".planet"))
@@ -127,7 +131,7 @@ fn f087_without_a_home_directory_the_error_says_what_to_set() {
         root.profile_directory("x").map(drop),
         load::open(&root, "x").map(drop),
         planet_json::set_profile(&root, "x"),
-        profiles.save_api_key(&secret, false).map(drop),
+        profiles.save_api_key(&secret, Encryption::AsBefore).map(drop),
         profiles.delete("x"),
         profiles.reset(&planetkey::clock::SystemClock).map(drop),
     ];
@@ -185,7 +189,7 @@ fn f087_paths_may_hold_spaces_and_any_bytes() {
     for environment in [by_home, by_root] {
         let root = Root::new(&environment, None).unwrap();
         let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
-        let name = profiles.save_api_key(&Secret::from("KEY"), false).unwrap();
+        let name = profiles.save_api_key(&Secret::from("KEY"), Encryption::AsBefore).unwrap();
         profiles.set_default(&name).unwrap();
         assert_eq!(profiles.selected().as_deref(), Some("_PL_API_KEY"));
         assert_eq!(root.token_file("x").unwrap().unwrap(), odd.join(".planet/x/token.json"));
@@ -250,8 +254,8 @@ fn f088_a_storage_root_replaces_the_home_directory() {
     }
     let root = Root::new(&home.environment(&[]), Some(place.path())).unwrap();
     let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
-    profiles.copy("shared", "mine", false).unwrap();
-    profiles.save_api_key(&Secret::from("KEY"), false).unwrap();
+    profiles.copy("shared", "mine", Encryption::AsBefore).unwrap();
+    profiles.save_api_key(&Secret::from("KEY"), Encryption::AsBefore).unwrap();
     profiles.set_default("mine").unwrap();
     assert_eq!(planet_json::read(&root).0.profile.as_deref(), Some("mine"));
     profiles.delete("mine").unwrap();

@@ -7,7 +7,7 @@ use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::store::M2mLogin;
 use planetkey::profile::{Profiles, Root, load, precedence};
 use planetkey::secret::Secret;
-use planetkey::storage::sops::Sops;
+use planetkey::storage::sops::{Encryption, Sops};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
@@ -128,13 +128,13 @@ fn plain_text_is_never_in_a_file_or_an_argument() {
             .any(|content| String::from_utf8_lossy(content).contains(needle));
         on_disk || bench.arguments().contains(needle)
     };
-    profiles.save_api_key(&Secret::from("SECRET-key"), true).unwrap();
+    profiles.save_api_key(&Secret::from("SECRET-key"), Encryption::Sops).unwrap();
     let login = M2mLogin {
         client_id: "id".into(),
         client_secret: Secret::from("SECRET-client"),
         ..M2mLogin::default()
     };
-    profiles.save_m2m(&login, true).unwrap();
+    profiles.save_m2m(&login, Encryption::Sops).unwrap();
     assert!(!clear("SECRET-"), "{:?}", bench.home.tree());
     let sealed = bench.home.join(".planet/_pl_api_key/auth_client.sops.json");
     assert_eq!(
@@ -151,21 +151,21 @@ fn plain_text_is_never_in_a_file_or_an_argument() {
         matches!(config, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "SECRET-key")
     );
     // An encrypted profile stays encrypted, and a plain file that it replaces is deleted.
-    profiles.save_api_key(&Secret::from("SECRET-other"), false).unwrap();
+    profiles.save_api_key(&Secret::from("SECRET-other"), Encryption::AsBefore).unwrap();
     assert!(!clear("SECRET-"));
     bench.home.profile("_pl_api_key", &json!({"api_key": "SECRET-old"}));
-    profiles.save_api_key(&Secret::from("SECRET-third"), true).unwrap();
+    profiles.save_api_key(&Secret::from("SECRET-third"), Encryption::Sops).unwrap();
     assert!(!clear("SECRET-"));
     // A copy of an encrypted file is that file, so a copy needs no key to decrypt it.
     program(bench.programs.path(), "exit 1");
-    let copied = profiles.copy("planet-m2m-id", "copied", false).unwrap();
+    let copied = profiles.copy("planet-m2m-id", "copied", Encryption::AsBefore).unwrap();
     program(bench.programs.path(), STUB);
     assert_eq!(copied, bench.home.join(".planet/copied/auth_client.sops.json"));
     assert_eq!(
         std::fs::read(copied).unwrap(),
         std::fs::read(bench.home.join(".planet/planet-m2m-id/auth_client.sops.json")).unwrap()
     );
-    let sealed_copy = profiles.copy("planet-user", "sealed", true).unwrap();
+    let sealed_copy = profiles.copy("planet-user", "sealed", Encryption::Sops).unwrap();
     assert!(sealed_copy.ends_with("auth_client.sops.json") && !clear("offline_access"));
     assert!(
         matches!(load::open(&bench.root(), "sealed").unwrap().config, ClientConfig::OAuth(client) if client.scopes.len() == 2)
@@ -227,7 +227,10 @@ fn a_failure_of_sops_is_one_clean_line() {
     // The program does not encrypt, so nothing is written.
     for script in ["cat", "exit 0", "echo '[]'", "echo '{\"sops'"] {
         let useless = Bench::new(script);
-        let error = useless.profiles().save_api_key(&Secret::from("SECRET-key"), true).unwrap_err();
+        let error = useless
+            .profiles()
+            .save_api_key(&Secret::from("SECRET-key"), Encryption::Sops)
+            .unwrap_err();
         assert!(
             error.status() == Status::Storage && !error.message().contains("SECRET"),
             "{error}"

@@ -9,6 +9,7 @@ use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::store::{M2mLogin, Renamed};
 use planetkey::profile::{Profiles, load};
 use planetkey::secret::Secret;
+use planetkey::storage::sops::Encryption;
 use serde_json::json;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ fn m2m_login(id: &str, secret: &str) -> M2mLogin {
 fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
     let home = Home::new();
     let profiles = home.profiles();
-    let name = profiles.save_api_key(&Secret::from("PLAKvector"), false).unwrap();
+    let name = profiles.save_api_key(&Secret::from("PLAKvector"), Encryption::AsBefore).unwrap();
     assert_eq!(
         home.read(".planet/_pl_api_key/auth_client.json"),
         "{\n  \"api_key\": \"PLAKvector\",\n  \"bearer_token_prefix\": \"api-key\",\n  \"client_type\": \"static_apikey\"\n}"
@@ -36,14 +37,14 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
         assert_eq!(mode(&home.join(".planet")), 0o700);
     }
     // Another key replaces it.
-    profiles.save_api_key(&Secret::from("ANOTHER"), false).unwrap();
+    profiles.save_api_key(&Secret::from("ANOTHER"), Encryption::AsBefore).unwrap();
     let config = load::open(&home.root(), &name).unwrap().config;
     assert!(
         matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "ANOTHER")
     );
     for bad in ["", "a b", "a:b", "a\n"] {
         assert_eq!(
-            profiles.save_api_key(&Secret::from(bad), false).unwrap_err().status(),
+            profiles.save_api_key(&Secret::from(bad), Encryption::AsBefore).unwrap_err().status(),
             Status::InvalidArgument
         );
     }
@@ -55,7 +56,8 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
 fn an_m2m_login_writes_what_the_sdk_writes() {
     let home = Home::new();
     let profiles = home.profiles();
-    let name = profiles.save_m2m(&m2m_login("Mixed-Case", "s\u{e9}cret"), false).unwrap();
+    let name =
+        profiles.save_m2m(&m2m_login("Mixed-Case", "s\u{e9}cret"), Encryption::AsBefore).unwrap();
     assert_eq!(name, "planet-m2m-Mixed-Case");
     let wanted = "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \"audiences\": [\n    \
         \"https://api.planet.com/\"\n  ],\n  \"auth_server\": \"https://services.sentinel-hub.com/auth/realms/main\",\n  \
@@ -69,7 +71,7 @@ fn an_m2m_login_writes_what_the_sdk_writes() {
         profile: Some("Work".into()),
         ..m2m_login("id", "s")
     };
-    assert_eq!(profiles.save_m2m(&login, false).unwrap(), "Work");
+    assert_eq!(profiles.save_m2m(&login, Encryption::AsBefore).unwrap(), "Work");
     let ClientConfig::OAuth(client) = load::open(&home.root(), "work").unwrap().config else {
         panic!()
     };
@@ -78,7 +80,10 @@ fn an_m2m_login_writes_what_the_sdk_writes() {
     let copernicus =
         Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());
     copernicus
-        .save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m_login("id", "s") }, false)
+        .save_m2m(
+            &M2mLogin { profile: Some("cdse".into()), ..m2m_login("id", "s") },
+            Encryption::AsBefore,
+        )
         .unwrap();
     let cdse = home.read(".planet/cdse/auth_client.json");
     assert!(
@@ -91,8 +96,9 @@ fn an_m2m_login_writes_what_the_sdk_writes() {
         r#"{"name": "x", "authorization_servers": [], "resource_servers": []}"#,
     )
     .unwrap();
-    let error =
-        Profiles::new(home.root(), none).save_m2m(&m2m_login("id", "s"), false).unwrap_err();
+    let error = Profiles::new(home.root(), none)
+        .save_m2m(&m2m_login("id", "s"), Encryption::AsBefore)
+        .unwrap_err();
     assert_eq!(error.status(), Status::Misconfigured);
     let before = home.tree();
     let with_profile =
@@ -107,14 +113,17 @@ fn an_m2m_login_writes_what_the_sdk_writes() {
         with_profile("../x"),
     ] {
         assert_eq!(
-            profiles.save_m2m(&bad, false).unwrap_err().status(),
+            profiles.save_m2m(&bad, Encryption::AsBefore).unwrap_err().status(),
             Status::InvalidArgument,
             "{bad:?}"
         );
     }
     assert_eq!(home.tree(), before);
     profiles
-        .save_m2m(&M2mLogin { profile: Some("odd".into()), ..m2m_login("a/b", "s") }, false)
+        .save_m2m(
+            &M2mLogin { profile: Some("odd".into()), ..m2m_login("a/b", "s") },
+            Encryption::AsBefore,
+        )
         .unwrap();
 }
 
@@ -123,13 +132,13 @@ fn an_m2m_login_writes_what_the_sdk_writes() {
 fn a_profile_is_copied_byte_for_byte() {
     let home = Home::new();
     let profiles = home.profiles();
-    profiles.copy("planet-user", "Mine", false).unwrap();
+    profiles.copy("planet-user", "Mine", Encryption::AsBefore).unwrap();
     let wanted = "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"audiences\": [\n    \
         \"https://api.planet.com/\"\n  ],\n  \"auth_server\": \"https://login.planet.com/\",\n  \
         \"client_id\": \"49lHVBYlXCdfIYqE1B9zeXt0iFHSXees\",\n  \"client_type\": \"oidc_device_code\",\n  \"scopes\": [\n    \"planet\",\n    \
         \"offline_access\"\n  ]\n}";
     assert_eq!(home.read(".planet/mine/auth_client.json"), wanted);
-    profiles.copy("legacy", "old", false).unwrap();
+    profiles.copy("legacy", "old", Encryption::AsBefore).unwrap();
     let wanted = "{\n  \"_comment\": \"Planet legacy JWT auth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \
         \"client_type\": \"planet_legacy\",\n  \"legacy_auth_endpoint\": \"https://api.planet.com/v0/auth/login\"\n}";
     assert_eq!(home.read(".planet/old/auth_client.json"), wanted);
@@ -137,7 +146,7 @@ fn a_profile_is_copied_byte_for_byte() {
     let odd = "{ \"z\": 1.50, \"client_type\": \"pigeon\",\n\"__x\": null, \"a\": {\"n\": null}, \"big\": 123456789012345678901234567890 }\n";
     home.write(".planet/odd/auth_client.json", odd).write(".planet/odd/token.json", "{}");
     assert_eq!(
-        profiles.copy("ODD", "Odd-Copy", false).unwrap(),
+        profiles.copy("ODD", "Odd-Copy", Encryption::AsBefore).unwrap(),
         home.join(".planet/odd-copy/auth_client.json")
     );
     assert_eq!(home.read(".planet/odd-copy/auth_client.json"), odd);
@@ -155,10 +164,14 @@ fn a_profile_is_copied_byte_for_byte() {
         ("odd", "planet-user", Status::InvalidArgument),
         ("odd", "Legacy", Status::InvalidArgument),
     ] {
-        assert_eq!(profiles.copy(from, to, false).unwrap_err().status(), status, "{from} to {to}");
+        assert_eq!(
+            profiles.copy(from, to, Encryption::AsBefore).unwrap_err().status(),
+            status,
+            "{from} to {to}"
+        );
     }
     home.write(".planet/torn/auth_client.json", "{\"client_secret\": \"SECRET");
-    let error = profiles.copy("torn", "x", false).unwrap_err();
+    let error = profiles.copy("torn", "x", Encryption::AsBefore).unwrap_err();
     assert!(
         error.status() == Status::Misconfigured && !error.message().contains("SECRET"),
         "{error}"

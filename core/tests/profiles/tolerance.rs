@@ -3,6 +3,7 @@
 use super::home::*;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::{load, planet_json};
+use planetkey::storage::sops::Encryption;
 use serde_json::json;
 
 /// A file of a newer schema version: the known members are used, and the file is not changed.
@@ -22,7 +23,7 @@ fn f072_a_newer_schema_is_used_and_not_rewritten() {
     assert!(home.profiles().summary("newer").unwrap().problem.is_none());
     assert_eq!(home.tree(), before);
     // A copy has all members, to the byte.
-    home.profiles().copy("newer", "copied", false).unwrap();
+    home.profiles().copy("newer", "copied", Encryption::AsBefore).unwrap();
     assert_eq!(
         home.read(".planet/copied/auth_client.json"),
         home.read(".planet/newer/auth_client.json")
@@ -63,7 +64,7 @@ fn f073_byte_order_marks_line_ends_and_zero_bytes_are_accepted() {
         home.read(".planet.json"),
         "{\n  \"PL_AUTH_PROFILE\": \"keyed\",\n  \"other\": 1\n}"
     );
-    home.profiles().copy("odd", "clean", false).unwrap();
+    home.profiles().copy("odd", "clean", Encryption::AsBefore).unwrap();
     let copied = home.read(".planet/clean/auth_client.json");
     assert!(copied.starts_with("{\n  \"client_id\": \"x\"") && copied.ends_with('}'), "{copied}");
 }

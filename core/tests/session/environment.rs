@@ -3,6 +3,7 @@
 use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
+use planetkey::storage::sops::Encryption;
 use planetkey::{ApiKeyTransport, CredentialKind, Options, Reason, Result, Session, Status};
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -286,7 +287,7 @@ fn a_line_break_in_a_client_id_is_an_error_before_any_request() {
         profile: None,
     };
     let options = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())]);
-    let error = options.profiles().unwrap().save_m2m(&login, false).unwrap_err();
+    let error = options.profiles().unwrap().save_m2m(&login, Encryption::AsBefore).unwrap_err();
     assert!(
         error.status() == Status::InvalidArgument && says(error.message(), "client_secret"),
         "{error}"

@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(text) = text(data) else { return };
     let (issuer, document) = first_line(text);
     for allow_insecure_loopback in [false, true] {
-        match metadata::well_known_urls(issuer, allow_insecure_loopback) {
+        match metadata::well_known_urls(issuer, allow_insecure_loopback.into()) {
             Ok(urls) => {
                 let server: url::Url = issuer.parse().expect("an issuer is a URL");
                 for url in urls {
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
             Err(error) => check_error(&error),
         }
         let Ok(document) = serde_json::from_str(document) else { continue };
-        match metadata::parse(&document, issuer, allow_insecure_loopback) {
+        match metadata::parse(&document, issuer, allow_insecure_loopback.into()) {
             Ok(metadata) => {
                 assert_eq!(metadata.issuer, issuer);
                 assert_eq!(
