@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::setting;
 use std::fmt;
 use std::time::Duration;
@@ -155,7 +156,7 @@ pub struct TokenSet {
     /// The granted scopes; the requested ones if the server named none.
     pub scopes: Vec<String>,
     /// Every member of the response as it arrived, for storage.
-    pub members: TokenMembers,
+    pub members: Members,
 }
 
 impl TokenSet {
@@ -171,41 +172,6 @@ impl TokenSet {
 
     fn text(&self, member: &str) -> Option<&str> {
         self.members.text(member)
-    }
-}
-
-/// The members of a token response as they arrived. They hold secrets, so `Debug` shows nothing.
-#[derive(Clone, Default)]
-pub struct TokenMembers(pub serde_json::Map<String, serde_json::Value>);
-
-impl TokenMembers {
-    /// A member that is a non-empty string.
-    pub(crate) fn text(&self, member: &str) -> Option<&str> {
-        self.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
-    }
-
-    /// Removes a member and wipes it.
-    pub(crate) fn delete(&mut self, member: &str) {
-        if let Some(serde_json::Value::String(mut text)) = self.0.remove(member) {
-            zeroize::Zeroize::zeroize(&mut text);
-        }
-    }
-}
-
-impl fmt::Debug for TokenMembers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl Drop for TokenMembers {
-    fn drop(&mut self) {
-        use zeroize::Zeroize;
-        for value in self.0.values_mut() {
-            if let serde_json::Value::String(text) = value {
-                text.zeroize();
-            }
-        }
     }
 }
 

@@ -46,6 +46,8 @@ pub mod profile;
 #[doc(hidden)]
 pub mod secret;
 #[doc(hidden)]
+pub mod secret_json;
+#[doc(hidden)]
 pub mod session;
 #[doc(hidden)]
 pub mod setting;

@@ -56,6 +56,12 @@ pub fn is_invisible(c: char) -> bool {
     INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
+/// Whether a name or an address must not hold this character: it is white space, or controls a
+/// terminal.
+pub(crate) fn is_space_or_control(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
 /// Untrusted text as one line, with each invisible character replaced by a space.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect()

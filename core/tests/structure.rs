@@ -9,10 +9,11 @@ use std::path::Path;
 use imports::Imports;
 
 /// From the bottom up. A module imports only modules that are listed before it.
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 23] = [
     "text",
     "error",
     "secret",
+    "secret_json",
     "clock",
     "user_namespace",
     "threads",

@@ -5,11 +5,12 @@ use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use super::token_endpoint::{self, Received, TokenRequest};
 use crate::clock::Monotonic;
-use crate::credential::{TokenMembers, TokenSet};
+use crate::credential::TokenSet;
 use crate::deployment::InsecureLoopback;
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Form, Replay, Retry};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::text::is_invisible;
 use serde_json::Value;
 use std::time::Duration;
@@ -170,7 +171,7 @@ pub enum Poll {
         /// Why.
         error: Error,
         /// The tokens, which the server accepts until they are revoked.
-        received: TokenMembers,
+        received: Members,
     },
     /// The user has not decided yet.
     Pending,

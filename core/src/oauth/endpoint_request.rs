@@ -5,6 +5,7 @@ use super::client_authentication::ClientAuthentication;
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Form, HttpMethod, Replay, Request, Response, place};
 use crate::secret::Secret;
+use crate::secret_json::wipe;
 use crate::text::one_line;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -126,15 +127,6 @@ impl std::ops::Deref for Document {
 impl Drop for Document {
     fn drop(&mut self) {
         wipe(&mut self.0);
-    }
-}
-
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => zeroize::Zeroize::zeroize(text),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(members) => members.values_mut().for_each(wipe),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

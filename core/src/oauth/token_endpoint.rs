@@ -2,10 +2,11 @@
 
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
-use crate::credential::{TokenMembers, TokenSet, check_b64token};
+use crate::credential::{TokenSet, check_b64token};
 use crate::error::{Error, Reason, Result};
 use crate::http::{CallContext, Form, Replay};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -38,12 +39,12 @@ pub enum Received {
     Usable(TokenSet),
     /// The tokens cannot be used: the reason, and the tokens, which the server accepts until they
     /// are revoked.
-    Unusable(Error, TokenMembers),
+    Unusable(Error, Members),
 }
 
 impl Received {
     /// The members of the response.
-    pub fn members(&self) -> &TokenMembers {
+    pub fn members(&self) -> &Members {
         match self {
             Received::Usable(tokens) => &tokens.members,
             Received::Unusable(_, members) => members,
@@ -133,14 +134,14 @@ pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Rece
 }
 
 /// The tokens of a response that are non-empty strings.
-fn tokens_in(document: &Value) -> TokenMembers {
+fn tokens_in(document: &Value) -> Members {
     let text = |name: &str| {
         document.get(name).filter(|token| token.as_str().is_some_and(|token| !token.is_empty()))
     };
     let tokens = ["refresh_token", "access_token"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), text(name)?.clone())));
-    TokenMembers(tokens.collect())
+    Members(tokens.collect())
 }
 
 /// Checks a successful response and determines the lifetime of its token.
@@ -155,7 +156,7 @@ pub fn token_response(
     let Value::Object(members) = document else {
         return Err(Error::protocol("the token response is not a JSON object"));
     };
-    let mut members = TokenMembers(members);
+    let mut members = Members(members);
     // A refresh token that is not a string (RFC 6749 5.1) counts as omitted: the previous one stays
     // valid.
     for name in ["refresh_token", "id_token"] {

@@ -2,12 +2,12 @@
 //! same name, as in Planet's SDK.
 
 use super::client_config::{ClientConfig, ClientType, OAuthClient};
-use super::secret_json::Members;
 use crate::deployment::{
     AuthorizationServer, Deployment, PLANET_USER_CLIENT_ID, PLANET_USER_SCOPES, PROFILE_LEGACY,
     PROFILE_PLANET_M2M, PROFILE_PLANET_USER, Subject,
 };
 use crate::error::{Error, Result};
+use crate::secret_json::Members;
 use serde_json::{Value, json};
 
 /// What the SDK writes into the configurations that it derives from its built-in ones.

@@ -3,10 +3,10 @@
 pub use super::client_type::{ClientType, Grant, KindOfLogin};
 
 use super::client_type::AuthenticationKind;
-use super::secret_json::Members;
 use crate::error::{Error, Reason, Result, Status};
 use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::setting;
 use serde_json::Value;
 use std::path::PathBuf;

@@ -2,10 +2,10 @@
 
 use super::client_config::{ClientConfig, Grant};
 use super::paths::Root;
-use super::secret_json::Members;
 use super::{built_in, names};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory};
+use crate::secret_json::Members;
 use crate::setting;
 use crate::storage::sops::is_encrypted;
 use crate::storage::{atomic_file, python_json};

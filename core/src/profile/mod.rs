@@ -9,7 +9,6 @@ pub mod names;
 pub mod paths;
 pub mod planet_json;
 pub mod precedence;
-pub mod secret_json;
 pub mod sentinelhub;
 pub mod store;
 

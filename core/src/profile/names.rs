@@ -3,6 +3,7 @@
 
 use crate::deployment::{PROFILE_LEGACY, PROFILE_PLANET_M2M, PROFILE_PLANET_USER};
 use crate::error::{Error, Result};
+use crate::text::is_space_or_control;
 
 /// The profile in which a login with an API key is saved, as Planet's SDK spells it.
 pub const API_KEY_PROFILE: &str = "_PL_API_KEY";
@@ -18,7 +19,7 @@ pub fn check(profile: &str) -> Result<()> {
         || profile.to_lowercase().len() > MAX_NAME_BYTES
         || profile.starts_with('.')
         || profile.contains(['/', '\\', ':'])
-        || profile.chars().any(|c| c.is_control() || c.is_whitespace())
+        || profile.chars().any(is_space_or_control)
         // Windows drops a final dot, so that two names would share a directory.
         || (cfg!(windows) && profile.ends_with('.'));
     if bad {

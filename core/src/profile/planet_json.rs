@@ -3,10 +3,10 @@
 
 use super::names;
 use super::paths::Root;
-use super::secret_json::Members;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::setting;
 use crate::storage::{atomic_file, python_json};
 use serde_json::Value;

@@ -2,7 +2,6 @@
 
 use super::load::{find, missing, read_members};
 use super::paths::{Root, config_in, config_names, is_there};
-use super::secret_json::Members;
 use super::{built_in, names, planet_json};
 use crate::clock::Clock;
 use crate::credential::ApiKey;
@@ -10,6 +9,7 @@ use crate::deployment::{Deployment, SCOPE_OFFLINE_ACCESS};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory, EntryKind};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::setting;
 use crate::storage::sops::{Encryption, is_encrypted};
 use crate::storage::{FileStorage, TokenStorage, atomic_file, python_json};

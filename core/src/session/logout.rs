@@ -5,11 +5,11 @@ use super::revocation::Revocation;
 use super::user_source::UserSource;
 use super::{Interrupt, Session};
 use crate::client::Endpoint;
-use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
 use crate::http::{CallContext, Retry};
 use crate::oauth::revocation;
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::token_cache::{TokenCache, Wait};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -147,7 +147,7 @@ impl UserSource {
     /// Revokes tokens that will not be used. Returns what became of the refresh token, else of the
     /// access token. Most servers revoke the access token together with the refresh token, but they
     /// need not (RFC 7009 2.1), so it is revoked as well. Blocks; uses the network.
-    pub(super) fn revoke(&self, received: &TokenMembers) -> Revocation {
+    pub(super) fn revoke(&self, received: &Members) -> Revocation {
         let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
         let revoke = |hint| {
             let token = received.text(hint).map(Secret::from)?;

@@ -4,12 +4,13 @@ use super::revocation::Revocation;
 use super::source::Source;
 use super::{Interrupt, Session};
 use crate::client::Client;
-use crate::credential::{TokenMembers, TokenSet};
+use crate::credential::TokenSet;
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::Http;
 use crate::jwt;
 use crate::oauth::id_token::Claims;
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::storage::Stored;
 use crate::token_cache::{Pending, TokenCache, Wait};
 use std::path::{Path, PathBuf};
@@ -309,7 +310,7 @@ impl UserSource {
     /// Revokes the tokens of a login that will not be used (RFC 7009). The caller does not wait for
     /// it, but the end of the process waits a short time. A failure is only logged, because the
     /// caller gets the error of the login.
-    pub(crate) fn revoke_unwanted(&self, received: &TokenMembers) {
+    pub(crate) fn revoke_unwanted(&self, received: &Members) {
         if received.text("refresh_token").or(received.text("access_token")).is_none() {
             return;
         }

@@ -8,9 +8,9 @@ use super::{
     lock, python_json,
 };
 use crate::clock::Moment;
-use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
 use crate::file::{self, CheckedPath, Directory, Disk, RealDisk};
+use crate::secret_json::Members;
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -310,7 +310,7 @@ impl TokenStorage for FileStorage {
 
 /// The bytes of a token file, short enough to be read again. Indentation multiplies the size of
 /// nested members. A file that would be too long has the members of the standard only.
-fn readable(members: &TokenMembers) -> Vec<u8> {
+fn readable(members: &Members) -> Vec<u8> {
     let bytes = python_json::to_bytes(&members.0);
     if bytes.len() as u64 <= file::MAX_FILE_BYTES {
         return bytes;
@@ -318,7 +318,7 @@ fn readable(members: &TokenMembers) -> Vec<u8> {
     log::warn!(
         "the token response is too long to be saved completely; members that no standard defines are left out"
     );
-    let mut standard = TokenMembers(members.0.clone());
+    let mut standard = Members(members.0.clone());
     standard.0.retain(|name, _| STANDARD_MEMBERS.contains(&name.as_str()));
     python_json::to_bytes(&standard.0)
 }

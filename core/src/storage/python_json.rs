@@ -1,7 +1,7 @@
 //! The JSON of Planet's SDK, byte for byte: `json.dumps(document, indent=2, sort_keys=True)`
 //! (docs/explanation/planet-sdk-behaviour.md, section 2.1).
 
-use crate::credential::TokenMembers;
+use crate::secret_json::Members;
 use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
@@ -42,7 +42,7 @@ pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
         .collect();
     remove_number_members(&mut saved);
     // Wiped after it has been written.
-    let saved = TokenMembers(saved);
+    let saved = Members(saved);
     // A buffer that grows leaves copies of its content in memory, so the size is measured first.
     let mut length = Length(0);
     write(&saved.0, &mut length);

@@ -3,10 +3,11 @@
 use super::failure_record::{FailureRecord, Receipt};
 use super::{Binding, Stored};
 use crate::clock::{Moment, millis};
-use crate::credential::{TokenMembers, TokenSet, check_b64token};
+use crate::credential::{TokenSet, check_b64token};
 use crate::jwt;
 use crate::oauth::token_endpoint::{DEFAULT_LIFETIME_S, MAX_LIFETIME_S};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) fn identity(members: &Map<String, Value>) -> String {
 }
 
 /// What is written: the members of the token response, and the two times that the SDK computes.
-pub(crate) fn to_members(stored: &Stored) -> TokenMembers {
+pub(crate) fn to_members(stored: &Stored) -> Members {
     let mut members = stored.tokens.members.clone();
     let times = jwt::times(stored.tokens.access_token.expose());
     let received = stored.received_unix_ms() / 1000;
@@ -47,7 +48,7 @@ pub(crate) fn to_members(stored: &Stored) -> TokenMembers {
 }
 
 /// The receipt that is saved with these members.
-pub(crate) fn receipt(stored: &Stored, members: &TokenMembers, binding: &str) -> Receipt {
+pub(crate) fn receipt(stored: &Stored, members: &Members, binding: &str) -> Receipt {
     Receipt {
         tokens: identity(&members.0),
         unix_ms: stored.received_unix_ms(),
@@ -77,7 +78,7 @@ pub(crate) fn from_members(
     now: Moment,
 ) -> Content {
     // Wiped on drop.
-    let members = TokenMembers(members);
+    let members = Members(members);
     let receipt = record.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members.0));
     if receipt.is_some_and(|receipt| receipt.binding != binding.fingerprint) {
         return Content::Foreign;
@@ -158,7 +159,7 @@ pub(crate) fn other_issuer(access_token: &str, binding: &Binding) -> Option<Stri
 /// As [`other_issuer`], of the members of a file.
 pub(crate) fn other_issuer_of(members: Map<String, Value>, binding: &Binding) -> Option<String> {
     // Wiped on drop.
-    let members = TokenMembers(members);
+    let members = Members(members);
     other_issuer(members.text("access_token")?, binding)
 }
 

@@ -5,12 +5,13 @@ use super::single_flight::{Completed, SingleFlight, Start, Wait};
 use super::{CachedToken, TokenCache};
 use crate::client::Client;
 use crate::clock::{ManualClock, Random};
-use crate::credential::{TokenMembers, TokenSet};
+use crate::credential::TokenSet;
 use crate::deployment::{Deployment, InsecureLoopback};
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Body, Http, HttpTransport, Request, Response, TransportFailure};
 use crate::profile::client_config::{ClientType, OAuthClient};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use crate::storage::{
     FailureRecord, FileVersion, Lock, Memory, Saved, Stored, TokenStorage, TornRead,
 };
@@ -85,7 +86,7 @@ fn stored(name: &str, remaining: Duration, clock: &ManualClock) -> Stored {
         access_token,
         lifetime: LIFETIME,
         scopes: Vec::new(),
-        members: TokenMembers(members),
+        members: Members(members),
     };
     let now = crate::clock::Clock::now(clock);
     Stored {

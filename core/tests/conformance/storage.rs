@@ -106,7 +106,7 @@ fn a117_debug_and_display_show_no_secret() {
     let session = home.user();
     let header = session.headers(PLANET).unwrap();
     let token = session.access_token().unwrap();
-    let members = planetkey::credential::TokenMembers(home.tokens().as_object().unwrap().clone());
+    let members = planetkey::secret_json::Members(home.tokens().as_object().unwrap().clone());
     let set = planetkey::credential::TokenSet {
         access_token: Secret::from("SECRET-access"),
         lifetime: std::time::Duration::from_millis(1),

@@ -1,8 +1,8 @@
 //! A home directory for one test.
 
 use planetkey::deployment::Deployment;
-use planetkey::profile::secret_json::Members;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root};
+use planetkey::secret_json::Members;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

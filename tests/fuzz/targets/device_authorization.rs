@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     for allow_insecure_loopback in [false, true] {
-        let answer = match parse(&document, allow_insecure_loopback) {
+        let answer = match parse(&document, allow_insecure_loopback.into()) {
             Ok(answer) => answer,
             Err(error) => {
                 assert_eq!(error.status(), Status::Protocol);
@@ -82,7 +82,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     planted.insert("device_code".to_owned(), Value::from(CANARY));
-    match parse(&Value::from(planted), true) {
+    match parse(&Value::from(planted), true.into()) {
         Ok(answer) => check_hidden(&format!("{answer:?}")),
         Err(error) => check_secretive(&error),
     }

@@ -4,6 +4,7 @@
 //! looks them up in relative directories.
 
 use crate::child;
+use crate::text::is_space_or_control;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ffi::OsString;
@@ -35,10 +36,7 @@ const LAST: &[Line] = &[&["x-www-browser", URL]];
 pub(super) fn open(url: &str) -> Result<(), &'static str> {
     // No URL holds these characters, and no program gets an address that its own parser would have
     // to repair.
-    if url
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '`'))
-    {
+    if url.chars().any(|c| is_space_or_control(c) || matches!(c, '"' | '\'' | '\\' | '`')) {
         return Err("the address holds characters that no URL may have");
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();

@@ -1,9 +1,10 @@
-//! A JSON object that may hold secrets.
+//! JSON that may hold secrets.
 
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-/// The members of a configuration file. `Debug` shows nothing, and their strings are wiped on drop.
+/// The members of a configuration file, or of a token response as they arrived. `Debug` shows
+/// nothing, and their strings are wiped on drop.
 #[derive(Clone, Default, PartialEq)]
 pub struct Members(pub Map<String, Value>);
 
@@ -11,6 +12,13 @@ impl Members {
     /// A member that is a non-empty string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Removes a member and wipes it.
+    pub(crate) fn delete(&mut self, name: &str) {
+        if let Some(mut value) = self.0.remove(name) {
+            wipe(&mut value);
+        }
     }
 }
 
@@ -26,11 +34,12 @@ impl Drop for Members {
     }
 }
 
-fn wipe(value: &mut Value) {
+/// Wipes all strings of a value.
+pub(crate) fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(members) => members.values_mut().for_each(wipe),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
