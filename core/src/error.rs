@@ -165,10 +165,16 @@ reasons! {
     Tls, "tls", Misconfigured;
     /// The proxy requires a user name and password (HTTP status 407).
     ProxyAuthentication, "proxy_authentication", Misconfigured;
+    /// There is no profile of this name.
+    UnknownProfile, "unknown_profile", Misconfigured;
+    /// The session lacks a scope that the call needs; another login can request it.
+    MissingScope, "missing_scope", Misconfigured;
     /// The response names another issuer than the client's (RFC 8414 section 3.3, RFC 9207).
     IssuerMismatch, "issuer_mismatch", Protocol;
     /// `expires_in` is not a usable lifetime.
     LifetimeUnusable, "lifetime_unusable", Protocol;
+    /// This user must not read or write the file, or the file system is read-only.
+    NoAccess, "no_access", Storage;
     /// The token cannot be parsed.
     Malformed, "malformed", TokenInvalid;
     /// The token is signed with an algorithm that is not accepted.

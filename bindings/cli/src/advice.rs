@@ -1,6 +1,6 @@
 //! What to run next. The core's messages name no command, so this one adds it.
 
-use planetkey::{CredentialKind, Error, Session, Status};
+use planetkey::{CredentialKind, Error, Reason, Session, Status};
 
 use crate::text::printable;
 
@@ -16,16 +16,15 @@ pub(crate) fn message(error: &Error) -> String {
 }
 
 fn advice(error: &Error) -> Option<String> {
-    match error.status() {
-        Status::LoginRequired => Some(format!("Run `{}`.", log_in(error.profile()))),
-        Status::HostRefused => {
+    match (error.status(), error.reason()) {
+        (Status::LoginRequired, _) => Some(format!("Run `{}`.", log_in(error.profile()))),
+        (Status::HostRefused, _) => {
             Some("Run `planetkey status` to see what each host gets.".to_owned())
         }
-        Status::Storage if error.message().contains("API key") => None,
-        Status::Storage => {
+        (_, Some(Reason::NoAccess)) => {
             Some("`planetkey --storage-root DIR` uses another directory.".to_owned())
         }
-        Status::Misconfigured if error.message().contains("there is no profile") => {
+        (_, Some(Reason::UnknownProfile)) => {
             Some("Run `planetkey profile list` to see all profiles.".to_owned())
         }
         _ => None,
@@ -42,10 +41,7 @@ pub(crate) fn log_in(profile: Option<&str>) -> String {
 ///
 /// A login requests the scopes that it names and no others, so the command names all of them.
 pub(crate) fn with_openid(error: Error, session: &Session) -> Error {
-    if error.status() != Status::Misconfigured
-        || !error.message().contains("openid")
-        || error.message().contains(COMMAND)
-    {
+    if error.reason() != Some(Reason::MissingScope) {
         return error;
     }
     let status = session.status();
@@ -66,5 +62,6 @@ pub(crate) fn with_openid(error: Error, session: &Session) -> Error {
         printable(&scopes.join(" --scope "))
     );
     Error::new(error.status(), format!("{}. Run `{command}`.", error.message()))
+        .with_reason(Reason::MissingScope)
         .with_profile(error.profile())
 }

@@ -235,13 +235,10 @@ impl HostPolicy {
                 || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
         {
             if beside.iter().any(|kind| self.accepts(target, *kind) != Acceptance::No) {
-                let advice = "ask for the headers (`planetkey header`, authorize in code) instead of a signed URL";
-                return Error::new(
-                    Status::HostRefused,
-                    format!(
-                        "an API key must never go to {host}, which takes this session's access token: {advice}"
-                    ),
+                let message = format!(
+                    "an API key must never go to {host}, which takes this session's access token: use headers or authorize instead of a signed URL"
                 );
+                return Error::new(Status::HostRefused, message);
             }
             format!(
                 "an API key must never go to {host}: it takes OAuth access tokens; give this session an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET) or a user login"
@@ -250,11 +247,11 @@ impl HostPolicy {
             && self.allowed.iter().any(|allowed| allowed == host)
         {
             format!(
-                "{host} is in allowed_hosts, and there it takes an API key only if the call names the key, not one that was found in environment or files: name it, from_api_key in code and --auth-api-key-file for the command"
+                "{host} is in allowed_hosts, and there it takes an API key only if the call names the key, not one that was found in environment or files: name the key in the call"
             )
         } else if let Some(preset) = self.preset_of(host) {
             format!(
-                "{host} is a host of the deployment {preset}, and this session is one of another; open it with deployment {preset} (PLANETKEY_DEPLOYMENT or --deployment) and a client of that deployment"
+                "{host} is a host of the deployment {preset}, and this session is one of another; open it with deployment {preset} (the option, or PLANETKEY_DEPLOYMENT) and a client of that deployment"
             )
         } else if let Some((preset, hosts)) = self.provider_of(host) {
             format!(

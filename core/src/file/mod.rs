@@ -22,7 +22,7 @@ pub(crate) use read::{MAX_FILE_BYTES, read, read_at, read_named, read_whole};
 pub use replace::{Disk, RealDisk, Step};
 pub(crate) use replace::{check_on, check_writable, replace, replace_at, temporary_prefix};
 
-use crate::error::{Error, Status};
+use crate::error::{Error, Reason, Status};
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -141,18 +141,24 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
         );
         return Error::new(Status::Unavailable, message).with_io_source(error);
     }
-    let advice = match error.kind() {
-        ErrorKind::PermissionDenied => {
-            "; check its owner and permissions, or give another storage_root"
-        }
-        ErrorKind::ReadOnlyFilesystem => {
-            "; give a storage_root that can be written, or PLANETKEY_STORAGE_ROOT"
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room on that disk",
-        _ => "",
+    let (advice, reason) = match error.kind() {
+        ErrorKind::PermissionDenied => (
+            "; check its owner and permissions, or give another storage_root",
+            Some(Reason::NoAccess),
+        ),
+        ErrorKind::ReadOnlyFilesystem => (
+            "; give a storage_root that can be written, or PLANETKEY_STORAGE_ROOT",
+            Some(Reason::NoAccess),
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ("; make room on that disk", None),
+        _ => ("", None),
     };
-    Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display()))
-        .with_io_source(error)
+    let message = format!("{} {what}: {error}{advice}", path.display());
+    let failed = Error::new(Status::Storage, message).with_io_source(error);
+    match reason {
+        Some(reason) => failed.with_reason(reason),
+        None => failed,
+    }
 }
 
 /// Whether the process or the system lacks a resource temporarily: EMFILE, ENFILE, ENOMEM, EAGAIN.

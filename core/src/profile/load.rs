@@ -3,7 +3,7 @@
 use super::client_config::{ClientConfig, Grant};
 use super::paths::Root;
 use super::{built_in, names};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::file::{self, Directory};
 use crate::secret_json::Members;
 use crate::setting;
@@ -115,10 +115,8 @@ pub(super) fn find(root: &Root, name: &str) -> Result<(PathBuf, Members)> {
 }
 
 pub(super) fn missing(name: &str) -> Error {
-    Error::misconfigured(format!(
-        "there is no profile '{}'; `planetkey profile list` shows those that there are",
-        one_line(name, 100)
-    ))
+    Error::misconfigured(format!("there is no profile '{}'; check the name", one_line(name, 100)))
+        .with_reason(Reason::UnknownProfile)
 }
 
 /// A JSON object, plain or encrypted; `None` if there is no file.

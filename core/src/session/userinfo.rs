@@ -4,7 +4,7 @@ use super::Session;
 use super::cancel::interruptibly;
 use super::user_source::{Expiry, UserSource};
 use crate::client::{Endpoint, WantedKeys};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::http::{CallContext, Retry};
 use crate::oauth::id_token::{self, Claims, Expected, Verification};
 use crate::oauth::{endpoint_request, introspection, userinfo};
@@ -102,31 +102,26 @@ impl UserSource {
                     error.status(),
                     &format!(
                         "the access token does not open the userinfo endpoint; {}",
-                        user.log_in_for_openid()
+                        user.log_in_with_openid()
                     ),
-                ),
+                )
+                .with_reason(Reason::MissingScope),
                 _ => error,
             })
         })
     }
 
-    /// Names all scopes, because a login requests only those that it names. A login with `openid`
-    /// alone would lose the session's other scopes.
-    fn log_in_for_openid(&self) -> String {
+    /// What to do about a session without the scope `openid`. It names all scopes, because a login
+    /// requests only those that it names: one with `openid` alone would lose the others.
+    fn log_in_with_openid(&self) -> String {
         let mut scopes: Vec<&str> = self.client().scopes().iter().map(String::as_str).collect();
         for scope in ["openid", "profile", "email"] {
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }
         }
-        let scopes = crate::text::one_line(&scopes.join(" --scope "), 300);
-        let profile = self
-            .profile()
-            .map(|profile| format!("--profile {} ", crate::text::one_line(profile, 100)));
-        format!(
-            "log in again with openid beside all other scopes, as by `planetkey login {}--force --scope {scopes}`",
-            profile.unwrap_or_default()
-        )
+        let scopes = crate::text::one_line(&scopes.join(" "), 300);
+        format!("log in again with the scopes {scopes}")
     }
 
     fn id_token_claims(&self) -> Result<Map<String, Value>> {
@@ -135,10 +130,8 @@ impl UserSource {
         let stored = self.saved_tokens();
         let id_token =
             stored.as_ref().and_then(|stored| stored.tokens.id_token()).ok_or_else(|| {
-                Error::misconfigured(format!(
-                    "the session has no ID token; {}",
-                    self.log_in_for_openid()
-                ))
+                let message = format!("the session has no ID token; {}", self.log_in_with_openid());
+                Error::misconfigured(message).with_reason(Reason::MissingScope)
             })?;
         self.verify_id_token(Secret::from(id_token), None, Expiry::Ignored).map(|claims| claims.0)
     }

@@ -321,7 +321,7 @@ fn f118_lost_permissions_are_a_typed_error() {
     );
     let answer = process.ask("logout");
     assert!(
-        answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"),
+        answer.starts_with("STORAGE no_access: ") && answer.contains("owner and permissions"),
         "{answer}"
     );
     // The files cannot be read any more: the error of a process that starts now says what to check.
@@ -330,7 +330,7 @@ fn f118_lost_permissions_are_a_typed_error() {
     assert_eq!(later.hear(), "ready");
     let answer = later.ask("ask");
     assert!(
-        answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"),
+        answer.starts_with("STORAGE no_access: ") && answer.contains("owner and permissions"),
         "{answer}"
     );
     // A readable file of another user is another user's session.
