@@ -1,8 +1,10 @@
 //! One configured client and its server: endpoints, metadata and keys, client authentication. Turns
 //! a configuration into token sets.
 
+mod authentication;
 mod endpoints;
 mod keys;
+mod server_metadata;
 
 pub(crate) use endpoints::Endpoint;
 pub(crate) use keys::WantedKeys;
@@ -12,35 +14,19 @@ use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::deployment::{Acceptance, Deployment, InsecureLoopback, Subject};
 use crate::error::{Error, Reason, Result, Status};
-use crate::file;
 use crate::http::CallContext;
-use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey};
+use crate::oauth::client_authentication::ClientAuthentication;
 use crate::oauth::jwks::Jwks;
 use crate::oauth::metadata::{self, Metadata};
 use crate::oauth::{client_credentials, refresh_token};
-use crate::profile::client_config::{
-    ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource,
-};
+use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient};
 use crate::secret::Secret;
 use crate::setting;
 use crate::storage::{Binding, fingerprint};
 use arc_swap::ArcSwapOption;
+use authentication::{ClientCredential, credential};
 use endpoints::Endpoints;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
-
-/// Metadata is read again after this. Until then, and if that fails, the last good copy is used.
-const METADATA_AGE: Duration = Duration::from_secs(24 * 3600);
-/// A younger copy is not read again when nothing exists at the address that it names.
-const MOVED_AGE: Duration = Duration::from_secs(60);
-
-enum ClientCredential {
-    Secret(Secret),
-    Key(PrivateKey),
-    /// A public client (RFC 6749 2.1).
-    None,
-}
 
 /// A client with its server, ready to request tokens.
 pub(crate) struct Client {
@@ -335,20 +321,6 @@ impl Client {
         self.token_endpoint(call).ok().filter(|(endpoint, _)| endpoint != before)
     }
 
-    /// The server's metadata, read again because the cached copy looks outdated; `None` if the copy
-    /// is young, or the metadata cannot be read.
-    pub(crate) fn newer_metadata(&self, call: &CallContext<'_>) -> Option<Arc<(Metadata, Moment)>> {
-        let (now, cached) = (call.clock().now(), self.metadata.load_full()?);
-        if now.monotonic - cached.1.monotonic < MOVED_AGE {
-            return None;
-        }
-        let loopback = self.insecure_loopback;
-        let fresh = metadata::fetch(call, &self.server, &self.issuer, loopback).ok()?;
-        let fresh = Arc::new((fresh, now));
-        self.metadata.store(Some(fresh.clone()));
-        Some(fresh)
-    }
-
     /// The token endpoint and the client authentication for it. May read the server's metadata.
     ///
     /// Blocks; uses the network. Errors: as [`metadata::fetch`]; PROTOCOL if the server names no
@@ -394,26 +366,6 @@ impl Client {
             .transpose()
     }
 
-    /// The metadata at the URL of RFC 8414, read as rarely as the OpenID form; `None` if it cannot
-    /// be read now.
-    fn rfc8414(&self, call: &CallContext<'_>) -> Option<Arc<(Option<Metadata>, Moment)>> {
-        let now = call.clock().now();
-        let cached = self.rfc8414.load_full();
-        let is_young = |cached: &Arc<(Option<Metadata>, Moment)>| {
-            now.monotonic - cached.1.monotonic < METADATA_AGE
-        };
-        if cached.as_ref().is_some_and(is_young) {
-            return cached;
-        }
-        let loopback = self.insecure_loopback;
-        let Ok(read) = metadata::fetch_rfc8414(call, &self.server, &self.issuer, loopback) else {
-            return cached;
-        };
-        let read = Arc::new((read, now));
-        self.rfc8414.store(Some(read.clone()));
-        Some(read)
-    }
-
     /// Whether the configuration names this endpoint itself.
     pub(crate) fn is_configured(&self, endpoint: Endpoint) -> bool {
         self.endpoints.get(endpoint).is_some()
@@ -435,21 +387,6 @@ impl Client {
                 ),
             )
         })
-    }
-
-    /// The server's metadata; `None` if it publishes none and the configuration names the endpoints
-    /// (RFC 8414 is optional).
-    pub(crate) fn metadata_if_any(&self, call: &CallContext<'_>) -> Result<Option<Metadata>> {
-        match self.metadata(call) {
-            Ok(metadata) => Ok(Some(metadata.0.clone())),
-            Err(error)
-                if error.status() == Status::Misconfigured
-                    && self.endpoints.get(Endpoint::Authorization).is_some() =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     pub(crate) fn audience(&self) -> Option<&str> {
@@ -479,92 +416,10 @@ impl Client {
         self.client_type.login()
     }
 
-    fn authentication(
-        &self,
-        supported: Option<&[String]>,
-        issuer: Option<&str>,
-    ) -> Result<ClientAuthentication> {
-        let method = self.authentication_method.as_deref();
-        match &self.credential {
-            ClientCredential::None => {
-                Ok(ClientAuthentication::None { client_id: self.client_id.clone() })
-            }
-            _ if method == Some(NONE) => {
-                Ok(ClientAuthentication::None { client_id: self.client_id.clone() })
-            }
-            ClientCredential::Secret(secret) => {
-                ClientAuthentication::with_secret(&self.client_id, secret, method, supported)
-            }
-            ClientCredential::Key(key) => Ok(ClientAuthentication::PrivateKeyJwt {
-                client_id: self.client_id.clone(),
-                key: key.clone(),
-                audience: self
-                    .assertion_audience_is_issuer
-                    .then(|| issuer.unwrap_or(&self.issuer).to_owned()),
-            }),
-        }
-    }
-
-    /// The server's metadata: the cached copy while it is young, and an older one if a new one
-    /// cannot be read.
-    pub(crate) fn metadata(&self, call: &CallContext<'_>) -> Result<Arc<(Metadata, Moment)>> {
-        let now = call.clock().now();
-        let cached = self.metadata.load_full();
-        if let Some(cached) = &cached
-            && now.monotonic - cached.1.monotonic < METADATA_AGE
-        {
-            return Ok(cached.clone());
-        }
-        match metadata::fetch(call, &self.server, &self.issuer, self.insecure_loopback) {
-            Ok(fresh) => {
-                let fresh = Arc::new((fresh, now));
-                self.metadata.store(Some(fresh.clone()));
-                Ok(fresh)
-            }
-            Err(error) => match cached {
-                Some(cached) => {
-                    log::warn!(
-                        "metadata could not be read again ({error}); the last good copy is used"
-                    );
-                    Ok(cached)
-                }
-                None => Err(self.of_issuer(error)),
-            },
-        }
-    }
-
     /// Adds the file that defines the issuer to an error about the issuer.
     pub(crate) fn of_issuer(&self, error: Error) -> Error {
         let is_about_it = error.status() == Status::Misconfigured
             || matches!(error.reason(), Some(Reason::IssuerMismatch | Reason::BadIssuer));
         error.with_file(self.config_file().filter(|_| is_about_it))
-    }
-}
-
-/// The credential of the client, by its type.
-fn credential(client: &OAuthClient) -> Result<ClientCredential> {
-    match (&client.client_secret, &client.private_key) {
-        (Some(secret), None) if !secret.is_empty() => Ok(ClientCredential::Secret(secret.clone())),
-        (None, Some(PrivateKeySource::Pem(pem))) => {
-            Ok(ClientCredential::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
-        }
-        (None, Some(PrivateKeySource::File(path))) => {
-            let named = |error: Error| {
-                Error::new(error.status(), format!("client_privkey_file: {}", error.message()))
-            };
-            let of_file = |error: Error| named(error.with_file(Some(path)));
-            let pem = file::read_secret_file(path).map_err(named)?;
-            let pem = std::str::from_utf8(&pem)
-                .map_err(|_| of_file(Error::misconfigured("the file is not text")))?;
-            PrivateKey::from_pem(pem, client.kid.as_deref())
-                .map(ClientCredential::Key)
-                .map_err(of_file)
-        }
-        (None, None) if client.client_type.grant() == Grant::RefreshToken => {
-            Ok(ClientCredential::None)
-        }
-        _ => Err(Error::invalid_argument(
-            "client_secret is empty; a machine-to-machine client needs its secret or its private key",
-        )),
     }
 }
