@@ -692,9 +692,9 @@ export class Session {
   readonly fetch: typeof globalThis.fetch;
 
   /**
-   * The same session with another deadline. Throws `INVALID_ARGUMENT`.
+   * The same session with another deadline. Throws `INVALID_ARGUMENT` for what is no whole number.
    *
-   * @param timeoutMs milliseconds, from 1 to 86 400 000 (a day)
+   * @param timeoutMs milliseconds. Less than 1 means 1, more than 86 400 000 means that (a day).
    */
   withTimeoutMs(timeoutMs: number): Session;
 }

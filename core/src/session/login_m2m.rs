@@ -18,6 +18,7 @@ impl Session {
     /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` applies. Blocks and uses the network.
     /// Errors: as
     /// [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
+    #[doc(hidden)]
     pub fn login_m2m(
         login: &M2mLogin,
         encryption: Encryption,

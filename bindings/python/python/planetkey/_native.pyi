@@ -1078,7 +1078,7 @@ class Session:
 
         Args:
             timeout: Seconds, as a number or a ``timedelta``, within which every call through the
-                new handle ends. At most a day.
+                new handle ends. More than a day means a day, less than a millisecond means one.
 
         Raises:
             InvalidArgumentError: ``timeout`` is negative, not a number or too large.
@@ -1201,7 +1201,7 @@ def settle(timeout: float | timedelta = 5.0) -> bool:
     the save may end the session. Blocks; Ctrl-C works.
 
     Args:
-        timeout: Seconds to wait, as a number or a ``timedelta``. At most a day.
+        timeout: Seconds to wait, as a number or a ``timedelta``. More than a day means a day.
 
     Returns:
         Whether all have finished.
