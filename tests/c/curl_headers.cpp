@@ -244,7 +244,7 @@ void netrc_does_not_take_the_headers_place() {
         /* The file is used if there is no header. */
         client.set(CURLOPT_HTTPHEADER, static_cast<curl_slist *>(nullptr));
         CHECK(client.perform() == 401 &&
-              last_header("sentinel_hub_api") == "Basic c29tZWJvZHk6ZWxzZQ==");
+              last_header("sentinel_hub_api") == "Basic c29tZW9uZTplbHNl");
     }
 }
 
