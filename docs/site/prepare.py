@@ -119,7 +119,7 @@ def help_of(*words: str) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """The groups of options by the first word of their title; '' if they precede the first title."""
+    """The groups of options by the first word of their title; '' if before the first title."""
     found = {"": ""}
     current = ""
     for line in text.split("\n"):

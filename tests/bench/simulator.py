@@ -39,7 +39,7 @@ def is_accepted(header):
 
 
 def prepare_for_msal():
-    """MSAL requires https, so its issuer is the TLS listener, as one endpoint that it never uses."""
+    """MSAL requires https, so its issuer is the TLS listener, and so is one unused endpoint."""
     issuer = os.environ["PLANETKEY_SIMULATOR_TLS"]
     control("/settings", {"accepted_issuers": [issuer]})
     steps = [{"metadata_response": {"set": {"authorization_endpoint": issuer + "/authorize"}}}]

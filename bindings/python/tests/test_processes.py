@@ -284,7 +284,7 @@ class PicklableStorage:
 
 def test_f105_a_storage_is_pickled_by_its_own_rules(simulator: Simulator, tmp_path: Path) -> None:
     tokens = simulator.saved_login()
-    storage = PicklableStorage(tmp_path / "kept")
+    storage = PicklableStorage(tmp_path / "storage")
     storage.save(json.dumps(tokens))
     session = simulator.user(storage=storage)
     pickled = pickle.dumps(session)

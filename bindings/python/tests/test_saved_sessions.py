@@ -238,12 +238,12 @@ def test_an_expired_token_is_rotated_and_saved(simulator: Simulator) -> None:
     session, other = simulator.user(), simulator.user()
     assert session.is_initialized()
     refreshed = session.access_token()
-    kept = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
-    assert kept["access_token"] == refreshed != answer["access_token"]
-    assert kept["refresh_token"] != answer["refresh_token"]
+    saved = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
+    assert saved["access_token"] == refreshed != answer["access_token"]
+    assert saved["refresh_token"] != answer["refresh_token"]
     assert other.access_token() == refreshed
     family = simulator.session_of(answer["refresh_token"])
-    assert family["refresh_token"] == kept["refresh_token"]
+    assert family["refresh_token"] == saved["refresh_token"]
     assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
     assert simulator.count("user.token") == 1
 
@@ -293,7 +293,7 @@ def test_a_revoked_token_causes_one_request(simulator: Simulator) -> None:
         "invalid_grant",
         USER_PROFILE,
     )
-    # Neither this session nor another one sends the dead refresh token again.
+    # Neither this session nor another one sends the revoked refresh token again.
     for again in (session, simulator.user()):
         assert asked_to_log_in(again.access_token).reason == "revoked"
     assert simulator.count("user.token") == 1
@@ -311,10 +311,10 @@ def test_a_corrupt_file_is_renamed(simulator: Simulator) -> None:
     assert str(file) in error.message
     assert "SECRET" not in error.message
     assert not file.exists()
-    (aside,) = [
+    (renamed,) = [
         path for path in file.parent.iterdir() if "SECRET" in path.read_text(encoding="utf-8")
     ]
-    assert aside.name.startswith("token.json.")
+    assert renamed.name.startswith("token.json.")
 
 
 def test_a_logout_waits_for_a_refresh_in_progress(simulator: Simulator) -> None:

@@ -73,55 +73,55 @@ def logged_in(simulator: Simulator, **wanted: object) -> str:
 
 
 def test_a_token_of_an_m2m_client_is_saved_and_loaded(simulator: Simulator) -> None:
-    kept = InMemory()
-    session = simulator.m2m(storage=kept)
-    assert kept.calls == [], "opening a session asks for nothing"
+    vault = InMemory()
+    session = simulator.m2m(storage=vault)
+    assert vault.calls == [], "opening a session calls nothing"
     token = session.access_token()
-    assert kept.calls == ["load", "save"]
-    assert kept.text is not None
-    members = json.loads(kept.text)
+    assert vault.calls == ["load", "save"]
+    assert vault.text is not None
+    members = json.loads(vault.text)
     assert members["access_token"] == token
-    assert kept.text == sdk_text(members)
-    assert simulator.m2m(storage=kept).access_token() == token
+    assert vault.text == sdk_text(members)
+    assert simulator.m2m(storage=vault).access_token() == token
     assert session.status().file is None
     assert list(Path.home().iterdir()) == []
     assert simulator.count("m2m.token") == 1
 
 
 def test_a_users_refresh_token_is_rotated_in_it(simulator: Simulator) -> None:
-    kept = Locked(logged_in(simulator, age=4000))
-    before = json.loads(kept.text or "")
-    token = simulator.user(storage=kept, timeout=20).access_token()
-    assert kept.calls == ["lock", "load", "save", "unlock"]
-    assert all(0 < timeout <= 20 for timeout in kept.timeouts)
-    members = json.loads(kept.text or "")
+    vault = Locked(logged_in(simulator, age=4000))
+    before = json.loads(vault.text or "")
+    token = simulator.user(storage=vault, timeout=20).access_token()
+    assert vault.calls == ["lock", "load", "save", "unlock"]
+    assert all(0 < timeout <= 20 for timeout in vault.timeouts)
+    members = json.loads(vault.text or "")
     assert members["access_token"] == token
     assert members["refresh_token"] != before["refresh_token"]
     assert simulator.session_of(before["refresh_token"])["rotations"] == 1
-    assert simulator.user(storage=kept).access_token() == token
+    assert simulator.user(storage=vault).access_token() == token
     assert simulator.count("user.token") == 1
 
 
 def test_its_token_is_loaded_once_and_then_cached(simulator: Simulator) -> None:
-    kept = InMemory(logged_in(simulator))
-    session = simulator.user(storage=kept)
+    vault = InMemory(logged_in(simulator))
+    session = simulator.user(storage=vault)
     assert session.headers(simulator.planet_api) == session.headers(simulator.planet_api)
-    assert kept.calls == ["load"]
+    assert vault.calls == ["load"]
     assert session.is_initialized()
     assert session.status().sources[0].token_cached
-    assert kept.calls == ["load"]
+    assert vault.calls == ["load"]
     assert simulator.count("user.token") == 0
 
 
 def test_logout_empties_it(simulator: Simulator) -> None:
-    kept = Locked(logged_in(simulator))
-    session = simulator.user(storage=kept)
+    vault = Locked(logged_in(simulator))
+    session = simulator.user(storage=vault)
     session.access_token()
-    kept.calls.clear()
+    vault.calls.clear()
     assert session.logout().removed is True
-    assert kept.calls[0] == "lock"
-    assert kept.calls[-2:] == ["save", "unlock"]
-    assert kept.text is None
+    assert vault.calls[0] == "lock"
+    assert vault.calls[-2:] == ["save", "unlock"]
+    assert vault.text is None
     assert session.logout().removed is False
     with pytest.raises(planetkey.LoginRequiredError) as caught:
         session.access_token()
@@ -130,8 +130,8 @@ def test_logout_empties_it(simulator: Simulator) -> None:
 
 def test_a_refresh_in_progress_does_not_undo_a_logout(simulator: Simulator) -> None:
     """Without a lock of the storage too, and its methods are never called by two at once."""
-    kept = InMemory(logged_in(simulator, age=4000))
-    session = simulator.user(storage=kept)
+    vault = InMemory(logged_in(simulator, age=4000))
+    session = simulator.user(storage=vault)
     simulator.script("user.token", {"hold": "gate"})
     refresh = Together(1, session.access_token)
     simulator.wait_held("gate")
@@ -142,8 +142,8 @@ def test_a_refresh_in_progress_does_not_undo_a_logout(simulator: Simulator) -> N
     (out,) = logout.join()
     assert out.value is not None
     assert out.value.removed is True
-    assert kept.calls[:2] == ["load", "save"]
-    assert kept.text is None
+    assert vault.calls[:2] == ["load", "save"]
+    assert vault.text is None
     assert not session.is_initialized()
 
 
@@ -155,23 +155,23 @@ def test_an_empty_storage_has_no_session(simulator: Simulator) -> None:
 
 
 def test_a_storage_with_damaged_text(simulator: Simulator) -> None:
-    kept = InMemory('{"access_token": "SECRET')
+    vault = InMemory('{"access_token": "SECRET')
     with pytest.raises(planetkey.LoginRequiredError) as caught:
-        simulator.user(storage=kept).access_token()
+        simulator.user(storage=vault).access_token()
     assert caught.value.reason == "corrupt"
     assert "SECRET" not in caught.value.message
-    assert kept.text == '{"access_token": "SECRET', "it is the application's"
+    assert vault.text == '{"access_token": "SECRET', "it is the application's"
 
 
 def test_threads_share_one_round(simulator: Simulator) -> None:
-    kept = Locked(logged_in(simulator, age=4000))
-    session = simulator.user(storage=kept)
+    vault = Locked(logged_in(simulator, age=4000))
+    session = simulator.user(storage=vault)
     simulator.script("user.token", {"hold": "gate"})
     callers = Together(32, session.access_token)
     simulator.wait_held("gate")
     simulator.release("gate")
     assert {outcome.value for outcome in callers.join()} == {session.access_token()}
-    assert kept.calls == ["lock", "load", "save", "unlock"]
+    assert vault.calls == ["lock", "load", "save", "unlock"]
     assert simulator.count("user.token") == 1
 
 
@@ -218,10 +218,10 @@ def test_an_m2m_client_works_if_load_fails(simulator: Simulator) -> None:
 def test_a_save_that_fails_leaves_a_working_session(
     simulator: Simulator, make: Callable[..., planetkey.Session], caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = Broken("save", raising(UnspeakableError("SECRET")), logged_in(simulator, age=4000))
+    vault = Broken("save", raising(UnspeakableError("SECRET")), logged_in(simulator, age=4000))
     if make is Simulator.m2m:
-        kept.text = None
-    session = make(simulator, storage=kept)
+        vault.text = None
+    session = make(simulator, storage=vault)
     with caplog.at_level(logging.DEBUG):
         token = session.access_token()
         assert session.access_token() == token
@@ -236,9 +236,9 @@ def test_a_save_that_fails_leaves_a_working_session(
 def test_an_unlock_that_fails_is_only_logged(
     simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = Broken("unlock", raising(UnspeakableError("SECRET")))
+    vault = Broken("unlock", raising(UnspeakableError("SECRET")))
     with caplog.at_level(logging.WARNING):
-        assert simulator.m2m(storage=kept).access_token()
+        assert simulator.m2m(storage=vault).access_token()
     assert "unlock raised UnspeakableError" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -308,7 +308,7 @@ def test_default_sessions_have_many_clients_and_no_storage(defaults: Simulator) 
 
 def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
     """Its calls return or raise. They never wait for the refresh that they are part of."""
-    kept = Locked(logged_in(simulator, age=4000))
+    vault = Locked(logged_in(simulator, age=4000))
     seen: list[object] = []
 
     def call_back() -> None:
@@ -328,7 +328,7 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
             except planetkey.Error as error:
                 seen.append(error.code)
 
-    load, save, unlock = kept.load, kept.save, kept.unlock
+    load, save, unlock = vault.load, vault.save, vault.unlock
 
     def calling_load() -> str | None:
         call_back()
@@ -342,8 +342,8 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
         call_back()
         unlock()
 
-    kept.load, kept.save, kept.unlock = calling_load, calling_save, calling_unlock  # type: ignore[method-assign]
-    session = simulator.user(storage=kept, timeout=60)
+    vault.load, vault.save, vault.unlock = calling_load, calling_save, calling_unlock  # type: ignore[method-assign]
+    session = simulator.user(storage=vault, timeout=60)
     assert session.access_token()
     # Before there is a token, no call gets one. After that, refresh still cannot wait for itself.
     assert seen[:12] == 2 * [
@@ -359,7 +359,7 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
     seen.clear()
     assert session.logout().removed is True
     assert seen[-6:] == [None, False, "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]
-    assert kept.text is None
+    assert vault.text is None
     assert simulator.count("user.token") == 1
 
 
@@ -422,11 +422,11 @@ def test_an_exception_of_a_signal_handler_is_raised(simulator: Simulator) -> Non
 
 
 def test_it_is_released_with_its_session(simulator: Simulator) -> None:
-    kept = InMemory()
-    gone = weakref.ref(kept)
-    session = simulator.m2m(storage=kept)
+    vault = InMemory()
+    gone = weakref.ref(vault)
+    session = simulator.m2m(storage=vault)
     session.access_token()
-    del kept
+    del vault
     gc.collect()
     assert gone() is not None
     del session
