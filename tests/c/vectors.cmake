@@ -4,4 +4,4 @@
 add_program(vectors vectors.c planetkey::planetkey "${CMAKE_CURRENT_SOURCE_DIR}/../vectors")
 target_sources(vectors PRIVATE vectors_calls.c vectors_support.c)
 # Both runs write the report of what they executed: one after the other.
-set_tests_properties(vectors valgrind.vectors PROPERTIES RESOURCE_LOCK vectors_report)
+set_tests_properties(vectors valgrind.vectors PROPERTIES RESOURCE_LOCK vectors_report COST 30)
