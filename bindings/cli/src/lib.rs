@@ -65,6 +65,12 @@ where
     run_at(None, None, arguments, stdin, stdout, stderr)
 }
 
+/// The commands and options as clap describes them, from which the manual pages and the completions
+/// of shells are made.
+pub fn command_line() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// As [`run`], where `stdin` is this terminal: questions go to `stderr`, and secrets are typed
 /// without being shown. `signals` are those that end what waits; the program settles afterwards,
 /// and obeys them.
