@@ -17,12 +17,12 @@ pub const SECRET_VARIABLES: &[&str] = &[
     "SH_CLIENT_SECRET",
 ];
 
-/// A program to start, whose environment holds none of [`SECRET_VARIABLES`]. All children of this
-/// library are created here.
+/// A program to start, whose environment holds none of [`SECRET_VARIABLES`], and none that names a
+/// file with such a secret. All children of this library are created here.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
-        command.env_remove(name);
+        command.env_remove(name).env_remove(format!("{name}_FILE"));
     }
     command
 }

@@ -1,9 +1,10 @@
 //! Environment variables and the home directory, injectable.
 
 use crate::error::{Error, Result};
-use crate::setting;
+use crate::secret::Secret;
+use crate::{file, setting};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The variable that names the home directory.
 pub const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
@@ -42,6 +43,58 @@ pub fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>>
         Some(Err(_)) => Err(Error::misconfigured(format!(
             "the environment variable {name} is not valid Unicode; set it again"
         ))),
+    }
+}
+
+/// A secret of the environment.
+#[derive(Clone, Debug)]
+pub struct SecretVariable {
+    /// The secret itself.
+    pub secret: Secret,
+    /// The variable that held it, or named its file: `PL_API_KEY` or `PL_API_KEY_FILE`.
+    pub name: String,
+}
+
+/// The secret that the variable `name` holds, or the content of the file that `name` with
+/// `_FILE` names, as container platforms mount secrets. Both are checked as by [`variable`].
+///
+/// Reads the file now. One line break at its end does not belong to the secret. Errors:
+/// MISCONFIGURED if both variables are set, and for a file that is empty, longer than 64 KiB, not
+/// text, or not safe to read; UNAVAILABLE without free files. The message names variable and file.
+pub fn secret(environment: &dyn Environment, name: &str) -> Result<Option<SecretVariable>> {
+    let file_name = format!("{name}_FILE");
+    let file = environment.raw(&file_name).filter(|file| !file.is_empty());
+    match (variable(environment, name)?, file) {
+        (Some(_), Some(_)) => Err(Error::misconfigured(format!(
+            "the environment variables {name} and {file_name} are both set; unset one of them"
+        ))),
+        (Some(value), None) => {
+            Ok(Some(SecretVariable { secret: Secret::from(value), name: name.to_owned() }))
+        }
+        (None, Some(file)) => {
+            let secret = secret_in_file(Path::new(&file)).map_err(|error| {
+                error.in_configuration(format!(
+                    "the environment variable {file_name}: {}",
+                    error.message()
+                ))
+            })?;
+            Ok(Some(SecretVariable { secret, name: file_name }))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn secret_in_file(path: &Path) -> Result<Secret> {
+    let bytes = file::read_secret_file(path)?;
+    let wrong = |what: &str| Error::misconfigured(format!("the file {} {what}", path.display()));
+    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("is not UTF-8 text"))?;
+    let text = text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text);
+    if text.is_empty() {
+        return Err(wrong("is empty; write the secret into it"));
+    }
+    match setting::flaw(text) {
+        None => Ok(Secret::from(text)),
+        Some(flaw) => Err(wrong(&flaw)),
     }
 }
 

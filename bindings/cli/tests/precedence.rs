@@ -3,6 +3,7 @@
 use crate::common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, SECRET, Scene, finish};
 use planetkey::Status;
 use serde_json::json;
+use std::path::Path;
 
 #[test]
 fn a_client_of_the_options_takes_precedence_over_the_environment() {
@@ -24,6 +25,30 @@ fn a_key_of_the_options_takes_precedence_over_the_environment() {
     let url = scene.sentinel_hub("/api/v1/catalog");
     scene.run(["--auth-api-key", OTHER_KEY, "header", &url]).failed(Status::HostRefused);
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+}
+
+#[test]
+fn a_secret_of_the_environment_can_be_in_a_file() {
+    let scene = Scene::new();
+    let (key, secret) = (
+        scene.file("run/key", format!("{OTHER_KEY}\n")),
+        scene.file("run/secret", format!("{OTHER_SECRET}\n")),
+    );
+    let run = |key: &Path, arguments: &[&str]| {
+        let mut command = scene.bare(arguments);
+        command.env("PL_API_KEY_FILE", key).env("PL_AUTH_CLIENT_ID", OTHER_CLIENT);
+        finish(command.env("PL_AUTH_CLIENT_SECRET_FILE", &secret), b"")
+    };
+    assert_eq!(run(&key, &["print-api-key"]).line(), OTHER_KEY);
+    run(&key, &["print-access-token"]).line();
+    assert_eq!(scene.last_client(), OTHER_CLIENT);
+    let missing = scene.home.path().join("run/other");
+    let failed = run(&missing, &["print-api-key"]);
+    let message = failed.failed(Status::Misconfigured);
+    assert!(message.contains("PL_API_KEY_FILE") && message.contains("run/other"), "{message}");
+    let both = finish(scene.command(["print-api-key"]).env("PL_API_KEY_FILE", &key), b"");
+    let message = both.failed(Status::Misconfigured);
+    assert!(message.contains("PL_API_KEY and PL_API_KEY_FILE"), "{message}");
 }
 
 #[test]

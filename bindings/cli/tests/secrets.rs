@@ -56,6 +56,25 @@ fn i9_14d_sops_inherits_no_secret() {
 }
 
 #[test]
+fn sops_inherits_no_name_of_a_file_with_a_secret() {
+    let scene = Scene::new();
+    let seen = scene.home.path().join("seen");
+    let config = r#"{"client_type": "static_apikey", "api_key": "PLAKsealed"}"#;
+    program(&scene, "bin/sops", &format!("env > '{}'\necho '{config}'", seen.display()));
+    scene.file(".planet/sealed/auth_client.sops.json", r#"{"sops": {}}"#);
+    let mut command = scene.bare(["profile", "show", "sealed"]);
+    for name in SECRET_VARIABLES {
+        command.env(format!("{name}_FILE"), format!("/SECRET-of-{name}"));
+    }
+    let directory = scene.home.path().join("bin");
+    command.env("PATH", format!("{}:/usr/bin:/bin", directory.display()));
+    let run = finish(command.env("HARMLESS", "inherited"), b"");
+    assert_eq!(run.code, 0, "{run:?}");
+    let seen = wait_for(&seen);
+    assert!(seen.contains("HARMLESS=inherited") && !seen.contains("SECRET-of"), "{seen}");
+}
+
+#[test]
 fn i9_14d_the_browser_inherits_no_secret() {
     let scene = Scene::new().quick();
     let seen = scene.home.path().join("seen");

@@ -6,7 +6,7 @@ use super::paths::Root;
 use super::planet_json::{self, Preferences};
 use super::{load, names, sentinelhub};
 use crate::deployment::PROFILE_PLANET_USER;
-use crate::environment::{Environment, variable};
+use crate::environment::{Environment, secret, variable};
 use crate::error::Result;
 use crate::secret::Secret;
 
@@ -100,8 +100,8 @@ impl Search<'_> {
         }
         self.add_pair(environment, "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET")?;
         for name in ["PL_API_KEY", "PLANET_API_KEY"] {
-            if let Some(key) = variable(environment, name)? {
-                self.add_key(Secret::from(key), named(name), level);
+            if let Some(key) = secret(environment, name)? {
+                self.add_key(key.secret, named(&key.name), level);
             }
         }
         self.sentinelhub(environment)
@@ -111,7 +111,7 @@ impl Search<'_> {
     /// section's own client.
     fn sentinelhub(&mut self, environment: &dyn Environment) -> Result<()> {
         let names = ("SH_CLIENT_ID", "SH_CLIENT_SECRET");
-        let (id, secret) = (variable(environment, names.0)?, variable(environment, names.1)?);
+        let (id, secret) = (variable(environment, names.0)?, secret(environment, names.1)?);
         let profile = variable(environment, "SH_PROFILE")?;
         if id.is_none() && secret.is_none() && profile.is_none() {
             return Ok(());
@@ -123,19 +123,22 @@ impl Search<'_> {
         };
         let section_name = profile.as_deref().unwrap_or(sentinelhub::DEFAULT_PROFILE);
         let is_set = (id.is_some(), secret.is_some());
+        let (secret, secret_name) = match secret {
+            Some(found) => (Some(found.secret), found.name),
+            None => (None, names.1.to_owned()),
+        };
         if is_set != (false, false) {
-            match (section.with(id, secret.map(Secret::from)).client(section_name), is_set) {
+            match (section.with(id, secret).client(section_name), is_set) {
                 (Ok(Some(config)), is_set) => {
                     let source = match is_set {
-                        (true, true) => format!("environment: {}, {}", names.0, names.1),
+                        (true, true) => format!("environment: {}, {secret_name}", names.0),
                         (true, false) => format!(
                             "environment: {}; sentinelhub config.toml: {}",
                             names.0,
                             shown(section_name)
                         ),
                         _ => format!(
-                            "environment: {}; sentinelhub config.toml: {}",
-                            names.1,
+                            "environment: {secret_name}; sentinelhub config.toml: {}",
                             shown(section_name)
                         ),
                     };
@@ -143,7 +146,7 @@ impl Search<'_> {
                     self.add_client(config, source, None, Level::Environment);
                 }
                 (_, (true, _)) => self.half(names.0, names.1, ""),
-                (_, (false, _)) => self.half(names.1, names.0, ""),
+                (_, (false, _)) => self.half(&secret_name, names.0, ""),
             }
         }
         let Some(profile) = profile else { return Ok(()) };
@@ -261,13 +264,13 @@ impl Search<'_> {
         id_name: &str,
         secret_name: &str,
     ) -> Result<()> {
-        match (variable(environment, id_name)?, variable(environment, secret_name)?) {
+        match (variable(environment, id_name)?, secret(environment, secret_name)?) {
             (Some(id), Some(secret)) => {
-                let source = format!("environment: {id_name}, {secret_name}");
-                self.add_client(m2m(id, Secret::from(secret)), source, None, Level::Environment);
+                let source = format!("environment: {id_name}, {}", secret.name);
+                self.add_client(m2m(id, secret.secret), source, None, Level::Environment);
             }
             (Some(_), None) => self.half(id_name, secret_name, ""),
-            (None, Some(_)) => self.half(secret_name, id_name, ""),
+            (None, Some(secret)) => self.half(&secret.name, id_name, ""),
             (None, None) => {}
         }
         Ok(())

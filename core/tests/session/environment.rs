@@ -294,6 +294,33 @@ fn a_line_break_in_a_client_id_is_an_error_before_any_request() {
     );
 }
 
+/// Kubernetes mounts secrets behind symbolic links, and replaces them while a program runs.
+#[cfg(unix)]
+#[test]
+fn a_secret_file_is_read_when_the_session_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir(at("..data")).unwrap();
+    std::fs::write(at("..data/key"), "KEY-1\n").unwrap();
+    std::os::unix::fs::symlink("..data/key", at("key")).unwrap();
+    let variable = ("PL_API_KEY_FILE", at("key").into_os_string());
+    let session = open([variable.clone()]).unwrap();
+    std::fs::write(at("..data/key"), "KEY-2\n").unwrap();
+    assert_eq!(session.api_key().unwrap(), "KEY-1");
+    assert_eq!(open([variable.clone()]).unwrap().api_key().unwrap(), "KEY-2");
+    // Whatever is not a file with a secret is an error, also beside another credential.
+    std::fs::remove_file(at("key")).unwrap();
+    std::fs::create_dir(at("key")).unwrap();
+    let key = ("PLANET_API_KEY", OsString::from("KEY-3"));
+    let error = open([variable.clone(), key.clone()]).unwrap_err();
+    assert_eq!(error.status(), Status::Misconfigured, "{error}");
+    assert!(error.message().contains("PL_API_KEY_FILE"), "{error}");
+    std::fs::remove_dir(at("key")).unwrap();
+    std::fs::write(at("key"), b"KEY-\xff\n").unwrap();
+    let error = open([variable, key]).unwrap_err();
+    assert!(error.message().contains("not UTF-8") && !error.message().contains("KEY-\u{fffd}"));
+}
+
 #[test]
 fn a_credential_of_the_call_ignores_the_environment() {
     let variables = [
