@@ -30,7 +30,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Print an access token that is valid now
     #[command(after_help = examples::TOKEN)]
-    PrintAccessToken,
+    PrintAccessToken {
+        /// Print the token, its type, its expiry and its headers, as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the API key
     #[command(after_help = examples::KEY)]
     PrintApiKey,
@@ -113,6 +117,7 @@ impl Command {
     pub(crate) fn is_for_program(&self) -> bool {
         match self {
             Command::Login(Login { json, .. })
+            | Command::PrintAccessToken { json }
             | Command::Status { json }
             | Command::Refresh { json }
             | Command::Userinfo { json }

@@ -38,7 +38,8 @@ Examples:
       printf 'Authorization: Bearer %s\\n' \"$token\" |
       curl -H @- https://services.sentinel-hub.com/api/v1/catalog/1.0.0/
 
-`planetkey header URL` does the same and also checks that the token may go there.";
+`planetkey header URL` does the same and also checks that the token may go there.
+With --json other programs read the token, its expiry and its headers.";
 
 pub(crate) const KEY: &str = "\
 Examples:

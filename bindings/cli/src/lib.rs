@@ -157,7 +157,8 @@ fn answer_of(
     streams: &mut Streams<'_>,
 ) -> Result<String> {
     let mut output = match command {
-        Command::PrintAccessToken => session.access_token()?.to_string(),
+        Command::PrintAccessToken { json: true } => return session::token_document(session),
+        Command::PrintAccessToken { json: false } => session.access_token()?.to_string(),
         Command::PrintApiKey => session.api_key()?,
         Command::Header { url } => {
             let authorization = session.headers(url)?;

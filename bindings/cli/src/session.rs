@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use planetkey::clock::rfc3339;
 use planetkey::secret::Secret;
 use planetkey::setting;
 use planetkey::storage::read_secret_file;
@@ -66,6 +67,23 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
     let object = json!({
         "profile": source.and_then(|source| source.profile.as_deref()),
         "expires_at": source.and_then(|source| source.expires_at),
+    });
+    Ok(crate::text::json(&object))
+}
+
+/// The access token as a program reads it. docs/reference/token-document.md describes the form,
+/// which is stable: members are added, and none is changed or removed.
+pub(crate) fn token_document(session: &Session) -> Result<String> {
+    let token = session.access_token()?;
+    let expires_at = token.expires_at();
+    let expiry = expires_at.and_then(|seconds| u64::try_from(seconds).ok()).map(rfc3339);
+    let object = json!({
+        "version": 1,
+        "access_token": &*token,
+        "token_type": "Bearer",
+        "expires_at": expires_at,
+        "expiry": expiry,
+        "headers": {"Authorization": format!("Bearer {}", &*token)},
     });
     Ok(crate::text::json(&object))
 }

@@ -24,6 +24,37 @@ fn print_access_token_prints_a_token_alone() {
 }
 
 #[test]
+fn print_access_token_prints_a_document_for_programs() {
+    let scene = Scene::new();
+    let set = json!({"access_token": "opaque-1", "expires_in": 3600});
+    let steps = json!([{"token_response": {"set": set}}]);
+    scene.simulator.script("m2m.token", &steps).unwrap();
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(since.as_secs()).unwrap()
+    };
+    let before = now();
+    let document = scene.run(["print-access-token", "--json"]).json();
+    let (expires_at, expiry) = (document["expires_at"].as_i64(), document["expiry"].as_str());
+    assert!((before + 3599..=now() + 3600).contains(&expires_at.unwrap()), "{document}");
+    let seconds = u64::try_from(expires_at.unwrap()).unwrap();
+    assert_eq!(expiry, Some(planetkey::clock::rfc3339(seconds).as_str()));
+    let expected = json!({
+        "version": 1, "access_token": "opaque-1", "token_type": "Bearer",
+        "expires_at": expires_at, "expiry": expiry,
+        "headers": {"Authorization": "Bearer opaque-1"},
+    });
+    assert_eq!(document, expected);
+    // The next run prints the saved token.
+    assert_eq!(scene.run(["print-access-token", "--json"]).json(), expected);
+    assert_eq!(scene.token_requests(), 1);
+    // A key is no token.
+    scene
+        .run(["--auth-api-key", OTHER_KEY, "print-access-token", "--json"])
+        .failed(planetkey::Status::Unsupported);
+}
+
+#[test]
 fn print_api_key_prints_the_key_alone_and_prompts_for_nothing() {
     let scene = Scene::new();
     assert_eq!(scene.run(["print-api-key"]).line(), KEY);
