@@ -300,10 +300,15 @@ def test_an_attribute_that_fails_comes_out(simulator: Simulator) -> None:
         simulator.m2m(storage=Failing())
 
 
-def test_default_sessions_have_many_clients_and_no_storage(defaults: Simulator) -> None:
-    with pytest.raises(planetkey.InvalidArgumentError, match="one client"):
-        planetkey.Session.from_defaults(storage=InMemory(), allow_insecure_loopback=True)
-    assert defaults.count("m2m.token") == 0
+def test_default_sessions_have_a_storage_for_their_m2m_client(defaults: Simulator) -> None:
+    kept = Locked()
+    session = planetkey.Session.from_defaults(storage=kept, allow_insecure_loopback=True)
+    token = session.access_token()
+    assert json.loads(kept.text or "")["access_token"] == token
+    other = planetkey.Session.from_defaults(storage=kept, allow_insecure_loopback=True)
+    assert other.access_token() == token
+    assert defaults.count("m2m.token") == 1
+    assert list(Path.home().iterdir()) == []
 
 
 def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:

@@ -176,13 +176,15 @@ impl<'a> Opening<'a> {
         Ok(Opening { options, deployment: options.deployment()?, insecure_loopback, root, http })
     }
 
-    /// `save_in`: the profile in whose directory the tokens are saved.
+    /// `save_in`: the profile in whose directory the tokens are saved, if the application has no
+    /// storage of its own.
     fn source(
         &self,
         config: &ClientConfig,
         label: &str,
         profile: Option<String>,
         save_in: Option<&str>,
+        own: Option<&Arc<dyn Storage>>,
     ) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
@@ -201,24 +203,29 @@ impl<'a> Opening<'a> {
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
                 let client = Client::new(client, &self.deployment, self.insecure_loopback)?;
-                let storage = self.storage(&client, save_in)?;
-                let timeout = self.options.timeout()?;
-                let must_save = self.options.must_save;
-                let cache = TokenCache::new(
-                    client,
-                    storage,
-                    self.http.clone(),
-                    timeout,
-                    profile.clone(),
-                    must_save,
-                );
-                Ok(Source {
-                    credential: Credential::Tokens(Arc::new(cache)),
-                    label: label.into(),
-                    profile,
-                })
+                let storage = self.storage(&client, save_in, own)?;
+                self.tokens(client, storage, label, profile)
             }
         }
+    }
+
+    /// The tokens of a client, in this storage.
+    fn tokens(
+        &self,
+        client: Client,
+        storage: Arc<dyn TokenStorage>,
+        label: &str,
+        profile: Option<String>,
+    ) -> Result<Source> {
+        let cache = TokenCache::new(
+            client,
+            storage,
+            self.http.clone(),
+            self.options.timeout()?,
+            profile.clone(),
+            self.options.must_save,
+        );
+        Ok(Source { credential: Credential::Tokens(Arc::new(cache)), label: label.into(), profile })
     }
 
     /// A profile that has a client of its own saves only that client's tokens.
@@ -239,8 +246,13 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn storage(&self, client: &Client, save_in: Option<&str>) -> Result<Arc<dyn TokenStorage>> {
-        if let Some(callbacks) = &self.options.storage {
+    fn storage(
+        &self,
+        client: &Client,
+        save_in: Option<&str>,
+        own: Option<&Arc<dyn Storage>>,
+    ) -> Result<Arc<dyn TokenStorage>> {
+        if let Some(callbacks) = own {
             return Ok(Arc::new(CustomStorage::new(callbacks.clone(), client.binding())));
         }
         let Some(profile) = save_in.filter(|_| self.options.save != Some(false)) else {
@@ -277,7 +289,8 @@ impl<'a> Opening<'a> {
         save_in: Option<&str>,
     ) -> Result<Session> {
         let opening = self.at_deployment_of(config)?;
-        let source = opening.source(config, label, profile, save_in)?;
+        let own = opening.options.storage.as_ref();
+        let source = opening.source(config, label, profile, save_in, own)?;
         let hosts = opening.options.allowed_hosts();
         let allowed = match source.api_key() {
             Some(_) => AllowedHosts::ForApiKey(hosts),
@@ -295,6 +308,7 @@ impl<'a> Opening<'a> {
             &found.source,
             found.profile.clone(),
             found.token_profile.as_deref(),
+            None,
         )
         .ok()
     }
@@ -348,8 +362,9 @@ impl Session {
     ///
     /// Reads `PL_AUTH_PROFILE`, `PL_AUTH_CLIENT_ID` and `PL_AUTH_CLIENT_SECRET`, `PL_API_KEY`,
     /// `PLANET_API_KEY`, `SH_CLIENT_ID` and `SH_CLIENT_SECRET`, `SH_PROFILE`, and
-    /// `PLANETKEY_ALLOW_INSECURE_LOOPBACK`. If there is no credential, the session opens and its
-    /// calls fail with LOGIN_REQUIRED.
+    /// `PLANETKEY_ALLOW_INSECURE_LOOPBACK`. A secret can also be in a file that its variable with
+    /// `_FILE` names: `PL_API_KEY_FILE`. If there is no credential, the session opens and its calls
+    /// fail with LOGIN_REQUIRED.
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED.
     pub fn from_defaults(options: &Options) -> Result<Session> {
@@ -359,11 +374,6 @@ impl Session {
             None => insecure_loopback_of(environment)?.unwrap_or(false),
         };
         no_profile(options)?;
-        if options.storage.is_some() {
-            return Err(Error::invalid_argument(
-                "an application's own storage holds the tokens of one client; use from_profile, from_m2m or from_client_config",
-            ));
-        }
         let opening = Opening::new(options, allow.into())?;
         let (found, mut notes) = precedence::find(environment, &opening.root)?;
         // A session has one deployment: that of the credential with the highest precedence.
@@ -372,11 +382,20 @@ impl Session {
             None => opening,
         };
         let mut sources: Vec<Source> = Vec::new();
+        // An application's storage holds the tokens of one client: the first M2M client.
+        let mut storage = options.storage.as_ref();
         for found in found {
             let save_in = found.token_profile.as_deref();
+            let is_m2m = matches!(&found.config, ClientConfig::OAuth(client)
+                if client.client_type.grant() == Grant::ClientCredentials);
+            let own = storage.filter(|_| is_m2m);
             let made = opening.check_deployment(&found.config).and_then(|()| {
-                opening.source(&found.config, &found.source, found.profile.clone(), save_in)
+                let profile = found.profile.clone();
+                opening.source(&found.config, &found.source, profile, save_in, own)
             });
+            if made.is_ok() && own.is_some() {
+                storage = None;
+            }
             match made {
                 // An expired session that cannot be refreshed must not take precedence over a
                 // credential that works.
@@ -406,6 +425,10 @@ impl Session {
                     notes.push(format!("{} was passed over: {}", found.source, error.message()))
                 }
             }
+        }
+        if storage.is_some() {
+            notes
+                .push("the option storage is not used, because no M2M client was found".to_owned());
         }
         for note in &notes {
             log::warn!("{note}");

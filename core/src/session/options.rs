@@ -42,7 +42,8 @@ pub struct Options {
     /// The directory that replaces the home directory for `.planet` and `.planet.json`. The default
     /// is `PLANETKEY_STORAGE_ROOT`, else the home directory.
     pub storage_root: Option<PathBuf>,
-    /// The application's own storage instead of files, for sessions of one client.
+    /// The application's own storage instead of files, for the tokens of one client. With
+    /// `from_defaults` that is the first M2M client that is found.
     pub storage: Option<Arc<dyn Storage>>,
     /// The total deadline of each call that may use the network, from 1 millisecond to a day. The
     /// default is 30 seconds.

@@ -6,15 +6,21 @@ use super::{
     python_json,
 };
 use crate::clock::Moment;
+use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
 use arc_swap::ArcSwap;
+use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// An application's own storage: loads and saves the text of `token.json`.
+/// The member of the saved text that holds what only planetkey needs: the receipt of the tokens,
+/// failures, and marks of revoked refresh tokens. All that share the storage share it.
+const RECORD: &str = "_planetkey";
+
+/// An application's own storage: loads and saves the text of `token.json`, with one more member.
 ///
 /// Called from any thread, never from two at once for one session, and never while planetkey holds
 /// a lock of its own.
@@ -43,13 +49,16 @@ pub trait Storage: Send + Sync {
     fn unlock(&self) {}
 }
 
-/// A session in an application's storage. The failure record is in memory.
+/// A session in an application's storage.
 pub struct CustomStorage {
     callbacks: Arc<dyn Storage>,
     binding: Binding,
+    /// The failure record as this process knows it.
     record: ArcSwap<FailureRecord>,
     /// Whether the last call that locks waits, or waited in vain.
     is_locking: AtomicBool,
+    /// Whether the failure record could not be saved.
+    is_unsaved: AtomicBool,
 }
 
 fn not_locked() -> Error {
@@ -77,7 +86,44 @@ impl CustomStorage {
             binding: binding.into(),
             record: ArcSwap::default(),
             is_locking: AtomicBool::new(false),
+            is_unsaved: AtomicBool::new(false),
         }
+    }
+
+    /// Takes over the failure record that was saved, and returns it.
+    fn take_over(&self, saved: FailureRecord) -> FailureRecord {
+        let mine = self.record.load();
+        let record = match self.is_unsaved.load(Ordering::Relaxed) {
+            true => saved.with_unsaved(&mine),
+            false => saved.with_marks_of(&mine),
+        };
+        self.record.store(Arc::new(record.clone()));
+        record
+    }
+
+    /// Saves the failure record beside the tokens that are saved now.
+    fn write(&self, record: &FailureRecord) -> Result<()> {
+        let text = self.callbacks.load()?.filter(|text| !text.is_empty());
+        let members = match &text {
+            Some(text) => python_json::parse(text.expose().as_bytes())
+                .ok_or_else(|| corrupt("the text in the application's storage"))?,
+            None => Map::new(),
+        };
+        self.callbacks.save(Some(&to_text(TokenMembers(members), record)))
+    }
+}
+
+/// The text of these members with this failure record.
+fn to_text(mut members: TokenMembers, record: &FailureRecord) -> Secret {
+    members.0.insert(RECORD.to_owned(), Value::Object(record.to_members()));
+    Secret::from(String::from_utf8(python_json::to_bytes(&members.0)).unwrap_or_default())
+}
+
+/// Removes the failure record from the members of a saved text.
+fn without_record(members: &mut Map<String, Value>) -> FailureRecord {
+    match members.remove(RECORD) {
+        Some(Value::Object(record)) => FailureRecord::from_members(&record),
+        _ => FailureRecord::default(),
     }
 }
 
@@ -89,32 +135,43 @@ impl TokenStorage for CustomStorage {
 
     fn load(&self, now: Moment, _: TornRead) -> Result<(Saved, FileVersion)> {
         let Some(text) = self.callbacks.load()?.filter(|text| !text.is_empty()) else {
+            self.take_over(FailureRecord::default());
             return Ok((Saved::Nothing, FileVersion::Unknown));
         };
-        let members = python_json::parse(text.expose().as_bytes())
+        let mut members = python_json::parse(text.expose().as_bytes())
             .ok_or_else(|| corrupt("the text in the application's storage"))?;
-        let saved =
-            match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
-                Content::Nothing => Saved::Nothing,
-                Content::Foreign => Saved::Foreign,
-                Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
-            };
+        let record = self.take_over(without_record(&mut members));
+        let saved = match token_file::from_members(members, &record, &self.binding, now) {
+            Content::Nothing => Saved::Nothing,
+            Content::Foreign => Saved::Foreign,
+            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
+        };
         Ok((saved, FileVersion::Unknown))
     }
 
     fn save(&self, stored: &Stored) -> Result<FileVersion> {
         let members = token_file::to_members(stored);
-        let text = String::from_utf8(python_json::to_bytes(&members.0)).unwrap_or_default();
-        self.callbacks.save(Some(&Secret::from(text)))?;
         let mut record = self.failure_record();
         record.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
-        self.save_failure_record(&record);
+        self.callbacks.save(Some(&to_text(members, &record)))?;
+        self.is_unsaved.store(false, Ordering::Relaxed);
+        self.record.store(Arc::new(record));
         Ok(FileVersion::Unknown)
     }
 
     fn remove(&self) -> Result<bool> {
-        let existed = self.callbacks.load()?.is_some();
+        let text = self.callbacks.load()?.filter(|text| !text.is_empty());
+        let holds_tokens = |text: &Secret| match python_json::parse(text.expose().as_bytes()) {
+            Some(members) => ["access_token", "refresh_token"]
+                .iter()
+                .any(|member| members.get(*member).is_some_and(|token| token.is_string())),
+            None => true,
+        };
+        let existed = text.as_ref().is_some_and(holds_tokens);
         self.callbacks.save(None)?;
+        let mut record = self.failure_record();
+        record.note_removed();
+        self.record.store(Arc::new(record));
         Ok(existed)
     }
 
@@ -146,6 +203,14 @@ impl TokenStorage for CustomStorage {
 
     fn save_failure_record(&self, record: &FailureRecord) {
         self.record.store(Arc::new(record.clone()));
+        if record.is_newer() {
+            return;
+        }
+        let written = self.write(record);
+        self.is_unsaved.store(written.is_err(), Ordering::Relaxed);
+        if let Err(error) = written {
+            log::debug!("the failure is known to this process only: {error}");
+        }
     }
 
     /// The text belongs to the application. The next login replaces it.

@@ -143,7 +143,12 @@ impl FailureRecord {
 
     /// Reads the file. Members that are not understood count as absent.
     pub(super) fn from_bytes(bytes: &[u8]) -> FailureRecord {
-        let Some(members) = python_json::parse(bytes) else { return FailureRecord::default() };
+        python_json::parse(bytes)
+            .map_or_else(FailureRecord::default, |members| FailureRecord::from_members(&members))
+    }
+
+    /// Reads the members of the file.
+    pub(super) fn from_members(members: &Map<String, Value>) -> FailureRecord {
         FailureRecord {
             receipt: members.get("receipt").and_then(receipt),
             not_before: members.get("not_before").and_then(not_before),
@@ -162,6 +167,10 @@ impl FailureRecord {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
+        python_json::to_bytes(&self.to_members())
+    }
+
+    pub(super) fn to_members(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("form".into(), json!(FORM));
         if let Some(receipt) = &self.receipt {
@@ -191,7 +200,28 @@ impl FailureRecord {
             members.insert("failures".into(), json!(self.failures));
         }
         members.insert("dead".into(), json!(self.revoked));
-        python_json::to_bytes(&members)
+        members
+    }
+
+    /// Adds what this process knows and could not save: the marks of `mine`, and its wait if it is
+    /// longer.
+    pub(super) fn with_unsaved(mut self, mine: &FailureRecord) -> FailureRecord {
+        let until =
+            |record: &FailureRecord| record.not_before.as_ref().map_or(0, |(until, _)| *until);
+        if until(mine) > until(&self) {
+            (self.not_before, self.failures) = (mine.not_before.clone(), mine.failures);
+        }
+        self.with_marks_of(mine)
+    }
+
+    /// Adds the marks of `mine`.
+    pub(super) fn with_marks_of(mut self, mine: &FailureRecord) -> FailureRecord {
+        for mark in &mine.revoked {
+            if !self.is_marked_revoked(mark) {
+                self.mark_revoked(mark.clone());
+            }
+        }
+        self
     }
 }
 

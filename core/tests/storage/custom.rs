@@ -379,15 +379,6 @@ fn f099_a_storage_may_call_the_session() {
     vault.recovers();
 }
 
-/// One storage holds one client's tokens. A session that may have several clients is refused.
-#[test]
-fn a_storage_is_for_sessions_of_one_client() {
-    let home = Home::new();
-    let options = options(&home, &Vault::with_text(None));
-    assert_eq!(Session::from_defaults(&options).unwrap_err().status(), Status::InvalidArgument);
-    Session::from_profile("planet-user", &options).unwrap();
-}
-
 /// A process that starts uses a saved token past its soft deadline and refreshes it in the
 /// background, as with a file.
 #[test]
@@ -500,4 +491,112 @@ fn a_login_after_a_revocation_is_found_in_a_custom_storage() {
     );
     home.advance(120);
     assert_eq!(ask(&session), "of-a-new-login");
+}
+
+/// Twelve machines share a storage. The server tells the first one to come back in ten minutes.
+#[test]
+fn retry_after_travels_with_what_is_saved() {
+    let vault = Vault::with_text(None);
+    let (fake, clock) = (Fake::new(), Arc::new(planetkey::clock::ManualClock::new(NOW)));
+    fake.answers(busy(429, Some("600")));
+    let machines: Vec<Home> = (0..12).map(|_| Home::new()).collect();
+    let sessions: Vec<Session> = machines
+        .iter()
+        .map(|home| {
+            let options = home.options_with(&fake, &clock);
+            m2m(&options.with(|it| it.storage = Some(vault.clone())))
+        })
+        .collect();
+    for session in &sessions {
+        let error = session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(429)));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(600)));
+    }
+    assert_eq!(fake.count(), 1);
+    assert_eq!(vault.tokens().as_object().unwrap().keys().collect::<Vec<_>>(), ["_planetkey"]);
+    clock.advance(Duration::from_secs(600));
+    for session in &sessions {
+        assert_eq!(ask(session), "token-1");
+    }
+    assert_eq!(fake.count(), 2);
+    assert_eq!(vault.tokens()["_planetkey"].get("not_before"), None);
+    // The receipt of the token travels, too: its lifetime counts from when it was received.
+    clock.advance(Duration::from_secs(3000));
+    let home = Home::new();
+    let options = home.options_with(&fake, &clock).with(|it| it.storage = Some(vault.clone()));
+    let late = m2m(&options).access_token().unwrap().expires_at().unwrap();
+    assert_eq!(late, i64::try_from(NOW + 600 + 3600).unwrap());
+}
+
+#[test]
+fn a_revoked_refresh_token_is_sent_by_one_machine_only() {
+    let (first, second) = (Home::new(), Home::new());
+    let vault = Vault::holding(&over());
+    let refusal = answer(400, "application/json", r#"{"error": "invalid_grant"}"#);
+    first.fake.answers(refusal);
+    let error = user(&options(&first, &vault)).access_token().unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::Revoked));
+    let error = user(&options(&second, &vault)).access_token().unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::Revoked));
+    assert_eq!((first.fake.count(), second.fake.count()), (1, 0));
+    // The tokens are unchanged: another program may still have a use for them.
+    assert_eq!(vault.tokens()["refresh_token"], SEEDED_REFRESH);
+    // After a login the mark stays, and does no harm.
+    let text = vault.tokens()["_planetkey"].clone();
+    let members = seeded(&json!({"refresh_token": "another", "_planetkey": text}));
+    *vault.text.lock().unwrap() = Some(members.to_string());
+    assert_eq!(ask(&user(&options(&second, &vault))), SEEDED);
+}
+
+#[test]
+fn a_failure_that_cannot_be_saved_holds_for_its_own_process() {
+    let (first, second) = (Home::new(), Home::new());
+    let vault = Vault::with_text(None);
+    vault.does(|call| if call == "save" { Err(broken()) } else { Ok(true) });
+    let open = |home: &Home| m2m(&options(home, &vault));
+    let (one, other) = (open(&first), open(&second));
+    first.fake.answers(busy(429, Some("600")));
+    assert_eq!(one.access_token().unwrap_err().http_status(), Some(429));
+    first.advance(300);
+    assert_eq!(one.access_token().unwrap_err().retry_after(), Some(Duration::from_secs(300)));
+    assert_eq!((first.fake.count(), ask(&other).as_str()), (1, "access-1"));
+}
+
+#[test]
+fn without_a_lock_an_m2m_client_gets_its_token() {
+    let home = Home::new();
+    let vault = Vault::with_text(None);
+    vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
+    assert_eq!(ask(&m2m(&options(&home, &vault))), "access-1");
+    assert_eq!(vault.tokens()["access_token"], "access-1");
+}
+
+#[test]
+fn from_defaults_has_a_storage_for_its_first_m2m_client() {
+    use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
+    let home = Home::new();
+    let vault = Vault::with_text(None);
+    let opened = |variables: &[(&str, &str)]| {
+        let mut options = options(&home, &vault);
+        let of_home = [(HOME_VARIABLE, home.path().to_str().unwrap())];
+        let all = of_home.iter().chain(variables).copied();
+        options.runtime.environment = Arc::new(FixedEnvironment::new(all));
+        Session::from_defaults(&options).unwrap()
+    };
+    let client = [("PL_AUTH_CLIENT_ID", "one"), ("PL_AUTH_CLIENT_SECRET", "s")];
+    let both = [client[0], client[1], ("SH_CLIENT_ID", "two"), ("SH_CLIENT_SECRET", "s")];
+    let session = opened(&both);
+    assert_eq!(vault.calls(), Vec::<&str>::new());
+    assert_eq!(&*session.access_token().unwrap(), "access-1");
+    assert_eq!(vault.tokens()["access_token"], "access-1");
+    let files: Vec<bool> =
+        session.status().sources().iter().map(|source| source.file.is_some()).collect();
+    assert_eq!(files, [false, true], "the second client has its file");
+    assert!(session.status().notes().iter().all(|note| !note.contains("storage")));
+    // A user session and a key stay where they are.
+    vault.calls();
+    home.write(&home.path().join(".planet/planet-user/token.json"), &seeded(&json!({})));
+    let session = opened(&[("PL_API_KEY", "KEY")]);
+    assert!(session.access_token().is_ok() && vault.calls().is_empty());
+    assert!(session.status().notes().iter().any(|note| note.contains("storage is not used")));
 }
