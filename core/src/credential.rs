@@ -175,13 +175,23 @@ impl TokenSet {
     }
 }
 
+/// Whether the text is a token that a header can carry.
+pub(crate) fn is_bearer_token(token: &str) -> bool {
+    token.len() <= MAX_TOKEN_BYTES && is_b64token(token)
+}
+
 /// Whether the text is valid after `Bearer ` (the b64token of RFC 6750 2.1).
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && body.bytes().all(fits)
+}
+
+/// Checks a token of a server.
 ///
 /// Errors: PROTOCOL, because only a server issues tokens.
 pub(crate) fn check_b64token(token: &str) -> Result<()> {
-    let body = token.trim_end_matches('=');
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    if body.is_empty() || !body.bytes().all(fits) {
+    if !is_b64token(token) {
         return Err(Error::protocol(
             "the authorization server's access_token is empty or holds characters that no bearer token may have",
         ));

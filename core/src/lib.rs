@@ -62,6 +62,7 @@ mod user_namespace;
 
 pub use authorize::api_key::strip_api_key;
 pub use authorize::redact::redact_url;
+pub use client::{ProvidedToken, ProviderRequest, TokenProvider};
 pub use credential::{ApiKeyTransport, CredentialKind, Transport};
 #[doc(hidden)]
 pub use error::catalogue;

@@ -1,7 +1,10 @@
 //! Errors of the core as exceptions of `planetkey.errors`.
 
+use std::time::Duration;
+
 use planetkey::{Error, Reason, Status};
 use planetkey_support::panic;
+use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
@@ -9,6 +12,7 @@ use pyo3::types::{PyDict, PyType};
 mod classes {
     use pyo3::import_exception;
 
+    import_exception!(planetkey.errors, Error);
     import_exception!(planetkey.errors, InvalidArgumentError);
     import_exception!(planetkey.errors, MisconfiguredError);
     import_exception!(planetkey.errors, LoginRequiredError);
@@ -69,6 +73,36 @@ fn raise_as(class: &Bound<'_, PyType>, error: &Error) -> PyErr {
 /// The exception for an error of the core.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     raise_as(&class(py, error.status()), error)
+}
+
+/// The error of the core that a planetkey exception stands for; `None` for any other exception.
+pub(crate) fn from_exception(exception: &Bound<'_, PyBaseException>) -> Option<Error> {
+    let py = exception.py();
+    if !exception.is_instance(&py.get_type::<classes::Error>()).ok()? {
+        return None;
+    }
+    let text = |name: &str| exception.getattr(name).ok()?.extract::<String>().ok();
+    let code = text("code")?;
+    let status = Status::ALL.into_iter().find(|status| status.name() == code)?;
+    let mut error = Error::new(status, text("message")?);
+    if let Some(reason) = text("reason").and_then(|reason| Reason::from_name(&reason)) {
+        error = error.with_reason(reason);
+    }
+    if let Some(oauth_error) = text("oauth_error") {
+        error = error.with_oauth_error(&oauth_error, text("oauth_error_description").as_deref());
+    }
+    let attribute = |name: &str| exception.getattr(name).ok();
+    if let Some(status) = attribute("http_status").and_then(|status| status.extract().ok()) {
+        error = error.with_http_status(status);
+    }
+    let retry_after = attribute("retry_after").and_then(|wait| wait.extract::<f64>().ok());
+    let wait = retry_after.and_then(|wait| Duration::try_from_secs_f64(wait).ok());
+    error = error.with_retry_after(wait).with_profile(text("profile").as_deref());
+    match attribute("retryable").and_then(|retryable| retryable.extract().ok()) {
+        // The classes say False unless they are told otherwise.
+        Some(true) => Some(error.with_retryable(true)),
+        _ => Some(error),
+    }
 }
 
 /// The UNSUPPORTED of `pickle`, which expects a `TypeError`.

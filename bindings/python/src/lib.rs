@@ -12,6 +12,7 @@ mod login_options;
 mod login_result;
 mod pickling;
 mod prompt;
+mod provider;
 mod response;
 mod session;
 mod status;

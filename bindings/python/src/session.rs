@@ -16,6 +16,7 @@ use crate::login::{BrowserLogin, DeviceLogin};
 use crate::login_options::login_options;
 use crate::login_result::{LoginResult, LogoutResult};
 use crate::pickling::{Recipe, Reduced, reduce};
+use crate::provider::PythonProvider;
 use crate::response::{Response, carried};
 use crate::status::SessionStatus;
 use crate::text_cache::TextCache;
@@ -271,6 +272,38 @@ impl Session {
         options.scopes = scopes.map(|scopes| texts("scopes", scopes)).transpose()?;
         options.audience = optional_text("audience", audience)?;
         detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &options))
+            .map(Session::from)
+    }
+
+    /// Opens a session with tokens that something else obtains: a broker, a scheduler, a vault.
+    ///
+    /// The tokens are cached in memory and refreshed as those of every other source: all threads
+    /// share one call of the provider, and before a token expires the provider is called in the
+    /// background. The tokens are never saved. A JWT goes to the hosts that accept tokens of its
+    /// issuer, and any other token to those that accept a user's. Opening the session does not call
+    /// the provider.
+    ///
+    /// Args:
+    ///     provider: A callable that returns a token and the seconds until it expires, or a mapping
+    ///         or an object with ``access_token`` and ``expires_in`` or ``expires_at``. It may
+    ///         return an awaitable. See ``TokenProvider``.
+    ///     **options: The options of every constructor; see ``Session``. Not ``storage``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: An option is wrong.
+    #[staticmethod]
+    #[pyo3(
+        signature = (provider, **options),
+        text_signature = "(provider, *, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+    )]
+    fn from_token_provider(
+        py: Python<'_>,
+        provider: &Bound<'_, PyAny>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Session> {
+        let options = common_options("Session.from_token_provider", options)?;
+        let provider = Arc::new(PythonProvider::new(provider)?);
+        detached(py, || planetkey::Session::from_token_provider(provider, &options))
             .map(Session::from)
     }
 

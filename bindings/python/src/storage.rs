@@ -122,7 +122,7 @@ fn wrong(method: &str, value: &Bound<'_, PyAny>, expected: &str) -> Error {
     failed(&format!("its {method} returned {}, not {expected}", class_name(value)))
 }
 
-fn class_name(value: &Bound<'_, PyAny>) -> String {
+pub(crate) fn class_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
@@ -142,7 +142,7 @@ fn failure(py: Python<'_>, method: &str, error: PyErr) -> Error {
 }
 
 /// Where an exception was raised: file, line and function of the innermost frames, outermost first.
-fn place(mut traceback: Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn place(mut traceback: Bound<'_, PyAny>) -> PyResult<String> {
     let mut frames = VecDeque::new();
     while !traceback.is_none() {
         let code = traceback.getattr("tb_frame")?.getattr("f_code")?;

@@ -35,6 +35,7 @@ IMMEDIATE = {
     "from_defaults",
     "from_m2m",
     "from_profile",
+    "from_token_provider",
     "invalidate",
     "is_initialized",
     "qr_code",

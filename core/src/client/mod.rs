@@ -4,10 +4,13 @@
 mod authentication;
 mod endpoints;
 mod keys;
+mod provider;
 mod server_metadata;
 
 pub(crate) use endpoints::Endpoint;
 pub(crate) use keys::WantedKeys;
+pub(crate) use provider::Provider;
+pub use provider::{ProvidedToken, ProviderRequest, TokenProvider};
 
 use crate::authorize::{CredentialClass, Target};
 use crate::clock::Moment;
@@ -27,6 +30,7 @@ use arc_swap::ArcSwapOption;
 use authentication::{ClientCredential, credential};
 use endpoints::Endpoints;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A client with its server, ready to request tokens.
 pub(crate) struct Client {
@@ -44,7 +48,10 @@ pub(crate) struct Client {
     scopes: Vec<String>,
     audience: Option<String>,
     extra: Vec<(String, String)>,
-    kind: CredentialClass,
+    /// What its tokens are. `None` for a token provider, whose tokens may differ.
+    kind: Option<CredentialClass>,
+    /// What obtains the tokens instead of this client.
+    provider: Option<Provider>,
     /// Hosts that accept this client's tokens although the session's deployment does not know their
     /// server.
     hosts: Vec<(String, Acceptance)>,
@@ -191,11 +198,12 @@ impl Client {
                 .or_else(|| known.and_then(|known| known.audience.clone())),
             extra: client.extra.clone(),
             hosts: if known.is_some() { Vec::new() } else { hosts_of(client)? },
-            kind: if known.is_some() {
+            kind: Some(if known.is_some() {
                 CredentialClass::Token(subject)
             } else {
                 CredentialClass::ForeignToken
-            },
+            }),
+            provider: None,
             insecure_loopback,
             endpoints: Endpoints::new(client, insecure_loopback)?,
             redirect_uri: client.redirect_uri.clone(),
@@ -213,8 +221,49 @@ impl Client {
         Ok(made)
     }
 
-    pub(crate) fn kind(&self) -> CredentialClass {
+    /// A token provider in the place of a client: it has no server, and needs no login.
+    ///
+    /// Errors: none that a caller can cause.
+    pub(crate) fn of_provider(
+        provider: Arc<dyn TokenProvider>,
+        deployment: &Deployment,
+    ) -> Result<Self> {
+        Ok(Client {
+            client_type: ClientType::ClientCredentialsSecret,
+            client_id: String::new(),
+            credential: ClientCredential::None,
+            authentication_method: None,
+            assertion_audience_is_issuer: false,
+            server: String::new(),
+            issuer: String::new(),
+            issuer_is_known: false,
+            token_endpoint: None,
+            supported: None,
+            scopes: Vec::new(),
+            audience: None,
+            extra: Vec::new(),
+            kind: None,
+            provider: Some(Provider::new(provider, deployment)),
+            hosts: Vec::new(),
+            insecure_loopback: InsecureLoopback::Refused,
+            endpoints: Endpoints::new(&OAuthClient::default(), InsecureLoopback::Refused)?,
+            redirect_uri: None,
+            local_redirect_uri: None,
+            config_file: None,
+            metadata: ArcSwapOption::empty(),
+            rfc8414: ArcSwapOption::empty(),
+            keys: ArcSwapOption::empty(),
+        })
+    }
+
+    /// What its tokens are; `None` for a token provider, whose tokens may differ.
+    pub(crate) fn kind(&self) -> Option<CredentialClass> {
         self.kind
+    }
+
+    /// What obtains the tokens instead of this client.
+    pub(crate) fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref()
     }
 
     /// The hosts of this client in addition to those of the session's policy.
@@ -222,6 +271,7 @@ impl Client {
         &self.hosts
     }
 
+    /// Empty for a token provider.
     pub(crate) fn client_id(&self) -> &str {
         &self.client_id
     }
@@ -231,19 +281,20 @@ impl Client {
         self.config_file.as_deref()
     }
 
+    /// Empty for a token provider.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
     pub(crate) fn client_type(&self) -> &'static str {
-        self.client_type.name()
+        if self.provider.is_some() { "token_provider" } else { self.client_type.name() }
     }
 
     pub(crate) fn scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// Whether it is an M2M client: it needs no user and no refresh token.
+    /// Whether it is an M2M client or a token provider: it needs no user and no refresh token.
     pub(crate) fn is_m2m(&self) -> bool {
         self.client_type.grant() == Grant::ClientCredentials
     }

@@ -2,7 +2,7 @@
 
 use super::{Client, Endpoint};
 use crate::clock::Moment;
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::http::CallContext;
 use crate::oauth::metadata::{self, Metadata};
 use std::sync::Arc;
@@ -16,7 +16,16 @@ const MOVED_AGE: Duration = Duration::from_secs(60);
 impl Client {
     /// The server's metadata: the cached copy while it is young, and an older one if a new one
     /// cannot be read.
+    ///
+    /// Errors: UNSUPPORTED for a token provider, which has no server.
     pub(crate) fn metadata(&self, call: &CallContext<'_>) -> Result<Arc<(Metadata, Moment)>> {
+        if self.provider.is_some() {
+            return Err(Error::new(
+                Status::Unsupported,
+                "a token provider obtains this session's tokens, and planetkey does not know their \
+                 server; ask where the tokens come from",
+            ));
+        }
         let now = call.clock().now();
         let cached = self.metadata.load_full();
         if let Some(cached) = &cached

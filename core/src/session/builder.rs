@@ -5,7 +5,7 @@ use super::options::Options;
 use super::source::{Credential, Source};
 use super::{Session, Shared};
 use crate::authorize::{AllowedHosts, HostPolicy};
-use crate::client::Client;
+use crate::client::{Client, TokenProvider};
 use crate::credential::ApiKeyTransport;
 use crate::deployment::{Deployment, InsecureLoopback};
 use crate::environment::flag;
@@ -133,6 +133,11 @@ impl SessionBuilder {
     /// As [`Session::from_m2m`].
     pub fn from_m2m(&self, client_id: &str, client_secret: &str) -> Result<Session> {
         Session::from_m2m(client_id, client_secret, &self.options)
+    }
+
+    /// As [`Session::from_token_provider`].
+    pub fn from_token_provider(&self, provider: Arc<dyn TokenProvider>) -> Result<Session> {
+        Session::from_token_provider(provider, &self.options)
     }
 
     /// As [`Session::from_client_config`].
@@ -574,6 +579,50 @@ impl Session {
             profile.map(str::to_owned),
             save_in.as_deref(),
         )
+    }
+
+    /// Opens a session with tokens that something else obtains: a broker, a scheduler, the vault of
+    /// another language.
+    ///
+    /// The tokens are cached in memory and refreshed as those of every other source. They are never
+    /// saved. A token that is a JWT goes to the hosts that accept tokens of its issuer, and any
+    /// other token to those that accept a user's. Opening the session does not call the provider.
+    ///
+    /// ```
+    /// use planetkey::{Options, ProvidedToken, ProviderRequest, Result, Session};
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let provider = |_: &ProviderRequest<'_>| -> Result<ProvidedToken> {
+    ///     Ok(ProvidedToken::expires_in("token-of-a-broker", Duration::from_secs(3600)))
+    /// };
+    /// let session = Session::from_token_provider(Arc::new(provider), &Options::default())?;
+    /// let headers = session.headers("https://api.planet.com/basemaps/v1/mosaics")?;
+    /// assert_eq!(headers.header_value(), Some("Bearer token-of-a-broker"));
+    /// # Ok::<(), planetkey::Error>(())
+    /// ```
+    ///
+    /// Errors: INVALID_ARGUMENT, also for options about saving and about token requests.
+    pub fn from_token_provider(
+        provider: Arc<dyn TokenProvider>,
+        options: &Options,
+    ) -> Result<Session> {
+        no_profile(options)?;
+        if options.storage.is_some() || options.save == Some(true) {
+            return Err(Error::invalid_argument(
+                "the tokens of a token provider are not saved; leave out save and storage",
+            ));
+        }
+        let opening = Opening::new(options, options.insecure_loopback())?;
+        let client = Client::of_provider(provider, &opening.deployment)?;
+        let source = opening.tokens(
+            client,
+            Arc::new(Memory::default()),
+            "argument: token provider",
+            None,
+        )?;
+        let hosts = AllowedHosts::ForTokens(options.allowed_hosts());
+        opening.session(vec![source], None, Vec::new(), hosts)
     }
 }
 

@@ -100,6 +100,7 @@ impl Session {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
         let snapshot = source.current(self.wait())?;
+        let under_development = self.check(&target, source, &snapshot, under_development)?;
         Ok(authorization(&target, index, source, snapshot, under_development))
     }
 
@@ -107,9 +108,9 @@ impl Session {
     pub fn authorize_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
-        Ok(source
-            .cached()
-            .map(|snapshot| authorization(&target, index, source, snapshot, under_development)))
+        let Some(snapshot) = source.cached() else { return Ok(None) };
+        let under_development = self.check(&target, source, &snapshot, under_development)?;
+        Ok(Some(authorization(&target, index, source, snapshot, under_development)))
     }
 
     /// The headers of a request whose URL does not change.
@@ -120,6 +121,7 @@ impl Session {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
         let snapshot = source.current(self.wait())?;
+        let under_development = self.check(&target, source, &snapshot, under_development)?;
         Ok(Authorization::new(source, index, snapshot, Secret::from(url), under_development))
     }
 
@@ -127,9 +129,10 @@ impl Session {
     pub fn headers_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
-        Ok(source.cached().map(|snapshot| {
-            Authorization::new(source, index, snapshot, Secret::from(url), under_development)
-        }))
+        let Some(snapshot) = source.cached() else { return Ok(None) };
+        let under_development = self.check(&target, source, &snapshot, under_development)?;
+        let url = Secret::from(url);
+        Ok(Some(Authorization::new(source, index, snapshot, url, under_development)))
     }
 
     /// Passes the header value for this URL to `use_it` without a copy. This is the fastest way to
@@ -138,8 +141,11 @@ impl Session {
     /// Errors: as [`Session::headers`].
     pub fn with_header<T>(&self, url: &str, use_it: impl FnOnce(&str) -> T) -> Result<T> {
         let target = self.shared.policy.target(url)?;
-        let (_, source, _) = self.choose_for_header(&target)?;
-        source.with_current(self.wait(), |snapshot| use_it(snapshot.header()))
+        let (_, source, under_development) = self.choose_for_header(&target)?;
+        source.with_current(self.wait(), |snapshot| {
+            self.check(&target, source, snapshot, under_development)?;
+            Ok(use_it(snapshot.header()))
+        })?
     }
 
     /// As [`Session::with_header`] with a cached token, but never blocks: `None` if it would have
@@ -151,14 +157,15 @@ impl Session {
     ) -> Result<Option<T>> {
         let target = self.shared.policy.target(url)?;
         let (source_index, source, under_development) = self.choose_for_header(&target)?;
-        Ok(source.with_cached(|token| {
-            use_it(Header {
+        let used = source.with_cached(|token| {
+            Ok(use_it(Header {
                 value: token.header(),
                 source_index,
                 generation: token.generation,
-                under_development,
-            })
-        }))
+                under_development: self.check(&target, source, token, under_development)?,
+            }))
+        });
+        used.transpose()
     }
 
     /// The URL with the API key as its `api_key` parameter. Uses no network.
@@ -330,6 +337,25 @@ impl Session {
                 self.sources().flat_map(|source| source.hosts(&self.shared.policy)).collect();
             self.shared.policy.refusal(target, &held, &[], hosts)
         })
+    }
+
+    /// Checks that a credential may go to the target for which its source was chosen: a token
+    /// provider's token shows only now who issued it. Returns whether it is under development
+    /// there.
+    ///
+    /// Errors: HOST_REFUSED.
+    #[inline]
+    fn check(
+        &self,
+        target: &Target<'_>,
+        source: &Source,
+        token: &CachedToken,
+        under_development: bool,
+    ) -> Result<bool> {
+        let policy = &self.shared.policy;
+        source
+            .accepts_token(policy, target, token, under_development)
+            .ok_or_else(|| policy.refusal(target, &[source.kind()], &[], source.hosts(policy)))
     }
 
     #[inline]

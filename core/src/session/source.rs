@@ -3,10 +3,14 @@
 use super::api_key_source::ApiKeySource;
 use crate::authorize::{CredentialClass, HostPolicy, Target};
 use crate::credential::Transport;
-use crate::deployment::Acceptance;
+use crate::deployment::{Acceptance, Subject};
 use crate::error::Result;
 use crate::token_cache::{CachedToken, TokenCache, Wait};
 use std::sync::Arc;
+
+/// What a token provider may return. The hosts of any other token accept these, too.
+const ANY_TOKEN: [CredentialClass; 2] =
+    [CredentialClass::Token(Subject::User), CredentialClass::Token(Subject::M2m)];
 
 pub(crate) enum Credential {
     Static(ApiKeySource),
@@ -22,19 +26,54 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn kind(&self) -> CredentialClass {
+    /// What the credential is; `None` for a token provider that has returned no token yet.
+    #[inline]
+    fn known_kind(&self) -> Option<CredentialClass> {
         match &self.credential {
-            Credential::Static(_) => CredentialClass::ApiKey,
-            Credential::Tokens(cache) => cache.client().kind(),
+            Credential::Static(_) => Some(CredentialClass::ApiKey),
+            Credential::Tokens(cache) => cache.kind(),
         }
     }
 
-    /// Whether the credential may go to this target.
+    /// What the credential is, for messages.
+    pub(crate) fn kind(&self) -> CredentialClass {
+        self.known_kind().unwrap_or(CredentialClass::Token(Subject::User))
+    }
+
+    /// Whether the credential may go to this target. Before a token provider has returned a token,
+    /// whether any token may go there.
     #[inline]
     pub(crate) fn accepts(&self, policy: &HostPolicy, target: &Target<'_>) -> Acceptance {
-        match policy.accepts(target, self.kind()) {
+        let accepted = match self.known_kind() {
+            Some(kind) => policy.accepts(target, kind),
+            None => ANY_TOKEN
+                .into_iter()
+                .map(|kind| policy.accepts(target, kind))
+                .find(|acceptance| *acceptance != Acceptance::No)
+                .unwrap_or(Acceptance::No),
+        };
+        match accepted {
             Acceptance::No => self.own_acceptance(policy, target),
             accepted => accepted,
+        }
+    }
+
+    /// Whether this credential of the source may go to the target, and whether it is under
+    /// development there; `None` if it may not. `chosen`: what [`Source::accepts`] said before the
+    /// credential was obtained.
+    #[inline]
+    pub(crate) fn accepts_token(
+        &self,
+        policy: &HostPolicy,
+        target: &Target<'_>,
+        token: &CachedToken,
+        chosen: bool,
+    ) -> Option<bool> {
+        let Some(kind) = token.kind else { return Some(chosen) };
+        match policy.accepts(target, kind) {
+            Acceptance::Yes => Some(false),
+            Acceptance::UnderDevelopment => Some(true),
+            Acceptance::No => None,
         }
     }
 
@@ -48,7 +87,10 @@ impl Source {
 
     /// The hosts that accept the credential.
     pub(crate) fn hosts(&self, policy: &HostPolicy) -> Vec<String> {
-        let mut hosts = policy.hosts_for(self.kind());
+        let mut hosts: Vec<String> = match self.known_kind() {
+            Some(kind) => policy.hosts_for(kind),
+            None => ANY_TOKEN.into_iter().flat_map(|kind| policy.hosts_for(kind)).collect(),
+        };
         let own = self.tokens().map_or(&[][..], |cache| cache.client().hosts());
         hosts.extend(own.iter().map(|(host, _)| host.clone()));
         hosts.sort();

@@ -15,11 +15,11 @@ pub struct SourceStatus {
     pub source: String,
     /// The profile that it belongs to.
     pub profile: Option<String>,
-    /// The client type, as in auth_client.json.
+    /// The client type, as in auth_client.json, or `token_provider`.
     pub client_type: &'static str,
-    /// The client id, for tokens.
+    /// The client id, for tokens of a client.
     pub client_id: Option<String>,
-    /// The issuer of its tokens.
+    /// The issuer of its tokens. For a token provider: that of its last token, if it names one.
     pub issuer: Option<String>,
     /// The granted scopes, or the requested ones while there is no token.
     pub scopes: Vec<String>,
@@ -104,8 +104,10 @@ impl SessionStatus {
                     profile: source.profile.clone(),
                     client_type: cache
                         .map_or("static_apikey", |cache| cache.client().client_type()),
-                    client_id: cache.map(|cache| cache.client().client_id().to_owned()),
-                    issuer: cache.map(|cache| cache.client().issuer().to_owned()),
+                    client_id: cache
+                        .map(|cache| cache.client().client_id().to_owned())
+                        .filter(|client_id| !client_id.is_empty()),
+                    issuer: cache.and_then(|cache| cache.issuer()),
                     scopes: match &last {
                         Some(last) if !last.scopes.is_empty() => last.scopes.clone(),
                         _ => asked_for.to_vec(),

@@ -6,9 +6,9 @@ use super::{
     python_json,
 };
 use crate::clock::Moment;
-use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
+use crate::secret_json::Members;
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -109,12 +109,12 @@ impl CustomStorage {
                 .ok_or_else(|| corrupt("the text in the application's storage"))?,
             None => Map::new(),
         };
-        self.callbacks.save(Some(&to_text(TokenMembers(members), record)))
+        self.callbacks.save(Some(&to_text(Members(members), record)))
     }
 }
 
 /// The text of these members with this failure record.
-fn to_text(mut members: TokenMembers, record: &FailureRecord) -> Secret {
+fn to_text(mut members: Members, record: &FailureRecord) -> Secret {
     members.0.insert(RECORD.to_owned(), Value::Object(record.to_members()));
     Secret::from(String::from_utf8(python_json::to_bytes(&members.0)).unwrap_or_default())
 }

@@ -96,7 +96,9 @@ impl TokenCache {
     }
 
     fn token_of(&self, tokens: &Stored) -> CachedToken {
-        CachedToken::bearer(tokens, self.http.random())
+        let mut token = CachedToken::bearer(tokens, self.http.random());
+        token.kind = self.client.provider().map(|provider| provider.kind_of(token.token()));
+        token
     }
 
     fn publish(&self, mut token: CachedToken) -> Arc<CachedToken> {

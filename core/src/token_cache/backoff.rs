@@ -32,6 +32,15 @@ pub(super) enum LoginNoticed {
     No,
 }
 
+/// The wait after a token provider failed this many times in a row. Its cause is not known, so no
+/// failure is permanent.
+pub(super) fn wait_after_provider(error: &Error, failures: u32, fraction: f64) -> Duration {
+    match error.retry_after() {
+        Some(asked) => asked.clamp(MIN_SPACING, MAX_RETRY_AFTER),
+        None => jittered(failures, fraction),
+    }
+}
+
 /// The wait until the next attempt after this failure; `None`: until the configuration or the saved
 /// session changes.
 pub(super) fn wait_after(

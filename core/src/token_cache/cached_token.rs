@@ -1,5 +1,6 @@
 //! One immutable token with its deadlines, shared by all readers.
 
+use crate::authorize::CredentialClass;
 use crate::clock::{Clock, Moment, Monotonic, Random, fraction};
 use crate::secret::Secret;
 use crate::storage::Stored;
@@ -20,6 +21,8 @@ pub(crate) struct CachedToken {
     /// Unix seconds; `None` for a credential that does not expire.
     pub(crate) expires_at: Option<i64>,
     pub(crate) scopes: Vec<String>,
+    /// What it is, if that is not known before it was obtained: the token of a provider.
+    pub(crate) kind: Option<CredentialClass>,
     pub(crate) lifetime: Duration,
     /// When it was received or read.
     pub(crate) at: Moment,
@@ -47,6 +50,7 @@ impl CachedToken {
             generation: 1,
             expires_at: None,
             scopes: Vec::new(),
+            kind: None,
             lifetime: Duration::MAX,
             at: Moment { monotonic: Monotonic::PAST, unix_ms: 0 },
             soft: Moment::NEVER,
@@ -71,6 +75,7 @@ impl CachedToken {
             generation: 0,
             expires_at: i64::try_from(stored.expires_unix_ms / 1000).ok(),
             scopes: stored.tokens.scopes.clone(),
+            kind: None,
             lifetime,
             at,
             soft: at + left.saturating_sub(window.max(margin)),

@@ -32,6 +32,7 @@ pub use pending::settle;
 pub(crate) use single_flight::{INTERRUPT_INTERVAL, Wait};
 pub(crate) use watch::Watch;
 
+use crate::authorize::CredentialClass;
 use crate::client::Client;
 use crate::clock::{Moment, Monotonic};
 use crate::error::Result;
@@ -120,6 +121,21 @@ impl TokenCache {
     /// The client whose token this is.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// What its tokens are; `None` for a token provider that has returned no token yet.
+    #[inline]
+    pub(crate) fn kind(&self) -> Option<CredentialClass> {
+        self.client.kind().or_else(|| self.last()?.kind)
+    }
+
+    /// The issuer of its tokens; `None` if a token provider's last token names none.
+    pub(crate) fn issuer(&self) -> Option<String> {
+        match self.client.provider() {
+            None => Some(self.client.issuer().to_owned()),
+            Some(_) => crate::jwt::issuer(self.last()?.token())
+                .map(|issuer| crate::text::one_line(&issuer, 200)),
+        }
     }
 
     /// How the client's server is reached.

@@ -6,9 +6,10 @@ use super::backoff::{self, LoginNoticed};
 use super::cached_token::CachedToken;
 use super::login_required::{LoginRequired, NoRefreshToken};
 use super::outcome::{Failed, RefreshOutcome, was_stopped};
+use super::reentry;
 use super::refresh_grant::{Obtained, RefreshGrant, Resend, TokenSource, mark_of};
 use super::saved_session::{FoundSession, Need, read_saved, save};
-use crate::client::Client;
+use crate::client::{Client, ProviderRequest};
 use crate::clock::{Moment, fraction};
 use crate::error::{Error, Status};
 use crate::http::{CallContext, DEFAULT_TIMEOUT, Http, Retry};
@@ -344,6 +345,16 @@ impl<'a> Refresh<'a, '_> {
         without_refresh_token: &dyn Fn(bool) -> Error,
     ) -> Result<Obtained> {
         let left = self.request.timeout.saturating_sub(waited);
+        if let Some(provider) = self.client.provider() {
+            let token = (self.view)().token.filter(|token| token.is_rejected());
+            let request = ProviderRequest {
+                timeout: left,
+                rejected_token: token.as_ref().map(|token| token.token()),
+            };
+            let _within = reentry::within_provider(self.client);
+            let issued = provider.request(&request, || self.now())?;
+            return Ok(Obtained::Issued { issued, sent: None });
+        }
         let has_failed = self.storage.failure_record().failures(self.now().unix_ms) > 0;
         let retry =
             if has_failed { self.request.retry().after_failure() } else { self.request.retry() };
@@ -374,7 +385,8 @@ impl<'a> Refresh<'a, '_> {
     /// requests to a failing server as if it were alone.
     fn share_failure(&self, failed: Failed, saved: &SavedState) -> Failed {
         let error = &failed.error;
-        if !error.has_reached_server() {
+        // A provider's failures concern this session only.
+        if !error.has_reached_server() || self.client.provider().is_some() {
             return failed;
         }
         let now = self.now();

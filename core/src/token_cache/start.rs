@@ -158,7 +158,7 @@ impl TokenCache {
                 state.blocked = (token.lifetime < 2 * MIN_SPACING).then(|| Blocked {
                     until: Some(now.monotonic + MIN_SPACING),
                     failure: Failure {
-                        error: too_short(token),
+                        error: self.too_short(token),
                         lets_callers_pass: false,
                         timeout: None,
                     },
@@ -187,9 +187,25 @@ impl TokenCache {
         Completed { number, result, lets_callers_pass }
     }
 
+    fn too_short(&self, token: &CachedToken) -> Error {
+        let issuer = match self.client.provider() {
+            Some(_) => "token provider",
+            None => "authorization server",
+        };
+        let lifetime_ms = token.lifetime.as_millis();
+        let message = format!(
+            "the {issuer} issues tokens with a lifetime of {lifetime_ms} ms, which is too short to use them"
+        );
+        Error::new(Status::Unavailable, message)
+    }
+
     /// The wait until the next attempt after this many failures in a row; `None`: until the
     /// configuration or the saved session changes.
     fn wait_after(&self, error: &Error, failures: u32) -> Option<Duration> {
+        if self.client.provider().is_some() {
+            let fraction = fraction(self.http.random());
+            return Some(backoff::wait_after_provider(error, failures, fraction));
+        }
         let is_noticed = self.saved.load().version != FileVersion::Unknown || self.client.is_m2m();
         let noticed = if is_noticed { LoginNoticed::Yes } else { LoginNoticed::No };
         backoff::wait_after(error, failures, fraction(self.http.random()), noticed)
@@ -225,12 +241,4 @@ impl Drop for Completion<'_> {
             log::warn!("the access token could not be refreshed: {error}");
         }
     }
-}
-
-fn too_short(token: &CachedToken) -> Error {
-    let lifetime_ms = token.lifetime.as_millis();
-    let message = format!(
-        "the authorization server issues tokens with a lifetime of {lifetime_ms} ms, which is too short to use them"
-    );
-    Error::new(Status::Unavailable, message)
 }

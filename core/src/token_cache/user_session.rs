@@ -102,7 +102,7 @@ impl TokenCache {
         is_wanted: impl Fn() -> bool,
     ) -> Result<bool> {
         let deadline = Instant::now() + wait.timeout;
-        let _guard = ReentryGuard::enter()?;
+        let _guard = ReentryGuard::enter(&self.client)?;
         let flight = self.flight();
         let _paused = flight.pause(wait).map_err(|error| self.explained(error))?;
         // A process that does not release the lock notices later that its session was replaced. The
@@ -164,7 +164,7 @@ impl TokenCache {
         revoke: Option<impl FnOnce(Result<Option<Secret>>) -> Result<T>>,
     ) -> Result<(bool, Option<T>)> {
         let deadline = Instant::now() + wait.timeout;
-        let _guard = ReentryGuard::enter()?;
+        let _guard = ReentryGuard::enter(&self.client)?;
         // Not every storage has a lock. Without this a refresh would undo the logout.
         let flight = self.flight();
         let _paused = flight.pause(wait).map_err(|error| self.explained(error))?;

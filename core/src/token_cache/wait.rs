@@ -15,7 +15,7 @@ impl TokenCache {
         newer_than: Option<u64>,
         wait: Wait<'_>,
     ) -> Refreshed {
-        reentry::check()?;
+        reentry::check(&self.client)?;
         // A caller with a later deadline than the session's gets a refresh that may take as long.
         let timeout = self.timeout.max(wait.timeout);
         let flight = self.flight();

@@ -9,6 +9,7 @@ mod host_policy;
 mod hosts;
 mod profile_messages;
 mod profiles;
+mod provider;
 mod refresh;
 mod runtime;
 mod secrets;

@@ -87,6 +87,8 @@ __all__ = [
     "StorageError",
     "TimeoutError",
     "TokenInvalidError",
+    "TokenProvider",
+    "TokenRequest",
     "TokenStorage",
     "UnavailableError",
     "UnsupportedError",
@@ -99,6 +101,7 @@ __all__ = [
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from planetkey.provider import TokenProvider, TokenRequest
     from planetkey.storage import LockingTokenStorage, TokenStorage
 else:
 
@@ -111,6 +114,10 @@ else:
             from planetkey import storage
 
             return getattr(storage, name)
+        if name in {"TokenProvider", "TokenRequest"}:
+            from planetkey import provider
+
+            return getattr(provider, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -80,6 +80,13 @@ def async_auth_flow(
     return _httpx.async_auth_flow(session, request)
 
 
+def token_provider(provider: Any) -> Any:  # noqa: ANN401
+    """Return an object with the method ``ask``, which calls the provider and reads its result."""
+    from planetkey.provider import Asker
+
+    return Asker(provider)
+
+
 def in_thread(
     method: Callable[..., Any],
     arguments: tuple[Any, ...],

@@ -7,6 +7,7 @@ from typing import Any, Literal, NoReturn, TypeVar, final
 from httpx import Request, Response
 
 from planetkey.errors import Error
+from planetkey.provider import TokenProvider
 from planetkey.storage import TokenStorage
 
 __all__ = [
@@ -489,24 +490,18 @@ class Session:
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
     ) -> Session:
-        """staticmethod(function) -> method
+        """Opens a session on everything that the environment and configuration files offer.
 
-        Convert a function to be a static method.
+        Profiles, M2M clients and API keys are found in this order, first in the environment, then
+        in ``~/.planet`` and the configuration of ``sentinelhub``. Each URL gets the first
+        credential that its host accepts. Reads files; uses no network.
 
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
+        Args:
+            **options: The options of every constructor; see ``Session``.
 
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
+        Raises:
+            InvalidArgumentError: An option is wrong.
+            MisconfiguredError: A variable or file is wrong.
         """
     @staticmethod
     def from_profile(
@@ -522,24 +517,17 @@ class Session:
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
     ) -> Session:
-        """staticmethod(function) -> method
+        """Opens a session on a saved or built-in profile.
 
-        Convert a function to be a static method.
+        Reads files; uses no network.
 
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
+        Args:
+            name: The profile's name, for example ``"planet-user"``.
+            **options: The options of every constructor; see ``Session``.
 
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
+        Raises:
+            InvalidArgumentError: An option is wrong.
+            MisconfiguredError: There is no such profile, or its files are wrong.
         """
     @staticmethod
     def from_api_key(
@@ -556,24 +544,16 @@ class Session:
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
     ) -> Session:
-        """staticmethod(function) -> method
+        """Opens a session on an API key.
 
-        Convert a function to be a static method.
+        Args:
+            key: The API key.
+            transport: How the key is sent: as HTTP Basic (``"basic"``), as ``Authorization:
+                api-key`` (``"header"``), or in the URL as ``api_key`` (``"query"``).
+            **options: The options of every constructor; see ``Session``.
 
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
-
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
+        Raises:
+            InvalidArgumentError: The key or an option is wrong.
         """
     @staticmethod
     def from_m2m(
@@ -593,24 +573,52 @@ class Session:
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
     ) -> Session:
-        """staticmethod(function) -> method
+        """Opens a session of an M2M client: the client credentials grant of OAuth.
 
-        Convert a function to be a static method.
+        Uses no network until a token is needed.
 
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
+        Args:
+            client_id: The client's id.
+            client_secret: The client's secret. It is not saved.
+            scopes: The scopes to request. By default the server's.
+            audience: The audience to request.
+            profile: The profile whose directory the tokens are saved in. By default
+                ``planet-m2m-`` and the client's id.
+            **options: The options of every constructor; see ``Session``.
 
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
+        Raises:
+            InvalidArgumentError: An argument is wrong.
+        """
+    @staticmethod
+    def from_token_provider(
+        provider: TokenProvider,
+        *,
+        save: bool | None = None,
+        storage_root: str | os.PathLike[str] | None = None,
+        storage: TokenStorage | None = None,
+        timeout: float | timedelta | None = None,
+        deployment: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        allowed_hosts: Iterable[str] | None = None,
+        allow_insecure_loopback: bool | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+    ) -> Session:
+        """Opens a session with tokens that something else obtains: a broker, a scheduler, a vault.
 
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
+        The tokens are cached in memory and refreshed as those of every other source: all threads
+        share one call of the provider, and before a token expires the provider is called in the
+        background. The tokens are never saved. A JWT goes to the hosts that accept tokens of its
+        issuer, and any other token to those that accept a user's. Opening the session does not call
+        the provider.
 
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
+        Args:
+            provider: A callable that returns a token and the seconds until it expires, or a mapping
+                or an object with ``access_token`` and ``expires_in`` or ``expires_at``. It may
+                return an awaitable. See ``TokenProvider``.
+            **options: The options of every constructor; see ``Session``. Not ``storage``.
+
+        Raises:
+            InvalidArgumentError: An option is wrong.
         """
     @staticmethod
     def from_client_config(
@@ -627,24 +635,18 @@ class Session:
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
     ) -> Session:
-        """staticmethod(function) -> method
+        """Opens a session of any registered client.
 
-        Convert a function to be a static method.
+        Uses no network until a token is needed.
 
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
+        Args:
+            config: The fields of ``auth_client.json``, as a mapping or as JSON.
+            profile: The profile whose directory the tokens are saved in.
+            **options: The options of every constructor; see ``Session``.
 
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
+        Raises:
+            InvalidArgumentError: An argument is wrong.
+            MisconfiguredError: The configuration is wrong.
         """
     def authorize(self, url: str) -> Authorization:
         """Returns what a request to this URL carries: its headers and its URL.
