@@ -479,6 +479,38 @@ typedef struct planetkey_session_info planetkey_session_info;
 typedef struct planetkey_string planetkey_string;
 
 /**
+ * What a session asks its token provider for, and a place for the token. Lent to a
+ * ::planetkey_token_callback, which must not free it.
+ */
+typedef struct planetkey_token_request planetkey_token_request;
+
+/**
+ * Obtains an access token: calls planetkey_token_request_provide() or
+ * planetkey_token_request_provide_until(), and returns ::PLANETKEY_STATUS_OK.
+ *
+ * @param[in] user_data the pointer given to planetkey_session_from_token_provider().
+ * @param[in] request what is asked for. Lent for the call.
+ * @return ::PLANETKEY_STATUS_OK if it provided a token. Anything else is a failure: the callers of
+ *         the session get this ::planetkey_status, or ::PLANETKEY_STATUS_UNAVAILABLE if it is not
+ *         one. planetkey_token_request_fail() and planetkey_token_request_set_message() add details.
+ *
+ * Called on a thread of planetkey, without any lock of planetkey, one call at a time for each
+ * session. Nothing interrupts it: a caller whose deadline passes or who cancels leaves with
+ * ::PLANETKEY_STATUS_TIMEOUT or ::PLANETKEY_STATUS_CANCELLED, and the token is used when it arrives.
+ * It must not throw or longjmp. It may use other sessions; a call that would wait for its own
+ * session returns ::PLANETKEY_STATUS_UNAVAILABLE. A forked child calls it on its own threads.
+ */
+typedef int32_t (*planetkey_token_callback)(void *user_data,
+                                            const struct planetkey_token_request *request);
+
+/**
+ * Called once when `user_data` is not used any more. It must not throw or longjmp.
+ *
+ * @param[in] user_data the pointer given together with this callback.
+ */
+typedef void (*planetkey_destroy_callback)(void *user_data);
+
+/**
  * The application's own storage for the tokens of a session, instead of `token.json` on disk. It
  * loads and saves the text of that file: a JSON object with secrets.
  * planetkey_options_set_storage() copies the struct.
@@ -551,13 +583,6 @@ typedef struct planetkey_storage {
 typedef int32_t (*planetkey_prompt_callback)(void *user_data, const struct planetkey_prompt *prompt);
 
 /**
- * Called once when `user_data` is not used any more. It must not throw or longjmp.
- *
- * @param[in] user_data the pointer given together with this callback.
- */
-typedef void (*planetkey_destroy_callback)(void *user_data);
-
-/**
  * Receives a log record.
  *
  * @param[in] user_data the pointer given to planetkey_set_log_callback().
@@ -592,8 +617,8 @@ extern "C" {
  * @return ::PLANETKEY_STATUS_OK, also if there is no credential:
  *         planetkey_session_is_initialized() is false then, and calls return
  *         ::PLANETKEY_STATUS_LOGIN_REQUIRED. ::PLANETKEY_STATUS_MISCONFIGURED (a named profile
- *         cannot be read), ::PLANETKEY_STATUS_INVALID_ARGUMENT (an invalid option; also a profile
- *         or a storage, which are for sessions of one client).
+ *         cannot be read), ::PLANETKEY_STATUS_INVALID_ARGUMENT (an invalid option; also a
+ *         profile, which is for sessions of one client).
  *
  * Thread-safe. Reads files, sends no requests. Since 0.1.0.
  */
@@ -752,6 +777,138 @@ PLANETKEY_API void planetkey_session_free(struct planetkey_session *session);
  * Thread-safe. Sends no requests; may read the session's file. Since 0.1.0.
  */
 PLANETKEY_API bool planetkey_session_is_initialized(const struct planetkey_session *session);
+
+/**
+ * Opens a session with tokens that something else obtains: a broker, a scheduler, the vault of
+ * another language.
+ *
+ * The tokens are cached in memory and refreshed as those of every other source: all threads share
+ * one call of the provider, and before a token expires the provider is called in the background.
+ * They are never saved. A JWT goes to the hosts that accept tokens of its issuer, and any other
+ * token to those that accept a user's. After a failure of the provider it is not called for one
+ * second, and twice as long after each further failure, up to 30 seconds; callers get the failure
+ * meanwhile. Opening the session does not call the provider.
+ *
+ * @param[in] callback obtains a token. Not NULL.
+ * @param[in] user_data passed to the callback. May be NULL.
+ * @param[in] destroy called once with `user_data`, on any thread, when no session needs the
+ *            provider any more; also if this function fails. May be NULL.
+ * @param[in] options NULL means the defaults. Copied. Options about saving are refused.
+ * @param[out] session the session, NULL on failure. Free with planetkey_session_free(). Not NULL.
+ * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT,
+ *         ::PLANETKEY_STATUS_MISCONFIGURED.
+ *
+ * Thread-safe. Sends no requests. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_session_from_token_provider(planetkey_token_callback callback,
+                                                       void *user_data,
+                                                       planetkey_destroy_callback destroy,
+                                                       const struct planetkey_options *options,
+                                                       struct planetkey_session **session,
+                                                       struct planetkey_error **error);
+
+/**
+ * Returns how long the provider may take.
+ *
+ * @param[in] request May be NULL.
+ * @return milliseconds. 0 for NULL.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+uint32_t planetkey_token_request_timeout_ms(const struct planetkey_token_request *request);
+
+/**
+ * Returns the last token if an API refused it with 401. A provider that caches tokens must not
+ * provide it again.
+ *
+ * @param[in] request May be NULL.
+ * @return NUL-terminated text, a secret, borrowed for the callback. NULL if no token was refused.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_token_request_rejected_token(const struct planetkey_token_request *request);
+
+/**
+ * Provides a token with its lifetime.
+ *
+ * @param[in] request Not NULL.
+ * @param[in] access_token the token alone, without "Bearer", as NUL-terminated text of at most
+ *            1 MiB. Not NULL. Copied.
+ * @param[in] expires_in_ms milliseconds until it expires. A negative number means that the token
+ *            says so itself, as a JWT with the claim `exp`; any other is used for 5 minutes.
+ * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The token is checked after
+ *         the callback: callers of the session get ::PLANETKEY_STATUS_MISCONFIGURED for one that no
+ *         header can carry, and ::PLANETKEY_STATUS_UNAVAILABLE for one that has expired.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_token_request_provide(const struct planetkey_token_request *request,
+                                                 const char *access_token,
+                                                 int64_t expires_in_ms,
+                                                 struct planetkey_error **error);
+
+/**
+ * Provides a token with the time at which it expires, by the clock of this computer.
+ *
+ * @param[in] request Not NULL.
+ * @param[in] access_token as for planetkey_token_request_provide().
+ * @param[in] expires_at Unix seconds.
+ * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+ * @return as planetkey_token_request_provide().
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_token_request_provide_until(const struct planetkey_token_request *request,
+                                                       const char *access_token,
+                                                       int64_t expires_at,
+                                                       struct planetkey_error **error);
+
+/**
+ * Says why there is no token: with the error of another session, which the callers of this session
+ * get unchanged. The callback then returns anything but ::PLANETKEY_STATUS_OK.
+ *
+ * @param[in] request Not NULL.
+ * @param[in] failure the error of the other session. Not NULL. Copied.
+ * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_token_request_fail(const struct planetkey_token_request *request,
+                                              const struct planetkey_error *failure,
+                                              struct planetkey_error **error);
+
+/**
+ * Says why there is no token: with a message for the error whose status the callback returns.
+ *
+ * @param[in] request Not NULL.
+ * @param[in] message one line without a secret, as NUL-terminated UTF-8 of at most 1 MiB. Not NULL.
+ *            Copied.
+ * @param[in] retry_after_ms milliseconds until the provider may be called again. A negative number
+ *            means that planetkey decides.
+ * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_token_request_set_message(const struct planetkey_token_request *request,
+                                                     const char *message,
+                                                     int64_t retry_after_ms,
+                                                     struct planetkey_error **error);
 
 /**
  * Describes a session: its credential sources, where they came from, when their tokens expire. The
@@ -2402,8 +2559,8 @@ planetkey_status planetkey_options_set_profile(struct planetkey_options *options
                                                struct planetkey_error **error);
 
 /**
- * Sets the application's own storage instead of files, for sessions of one client.
- * planetkey_session_from_defaults() refuses it.
+ * Sets the application's own storage instead of files, for the tokens of one client. With
+ * planetkey_session_from_defaults() that is the first M2M client that is found.
  *
  * @param[in,out] options Not NULL.
  * @param[in] storage the callbacks. NULL means the default, files. Copied. Its `free_user_data` is

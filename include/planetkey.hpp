@@ -42,9 +42,9 @@ namespace planetkey {
 class Error : public std::runtime_error {
   public:
     /// Takes the ownership of a C error, which may be NULL.
-    Error(planetkey_status status, planetkey_error *error) : Error(status, Owned(error)) {}
+    Error(planetkey_status status, planetkey_error *error) : Error(status, owned(error)) {}
 
-    /// An error of this header.
+    /// An error of this header, or of a token provider.
     Error(planetkey_status status, const std::string &message)
         : std::runtime_error(name_of(status) + ": " + message), status_(status), message_(message) {
     }
@@ -72,13 +72,15 @@ class Error : public std::runtime_error {
     /// The profile that the error is about.
     const std::optional<std::string> &profile() const noexcept { return profile_; }
 
-  private:
-    struct Free {
-        void operator()(planetkey_error *error) const noexcept { planetkey_error_free(error); }
-    };
-    using Owned = std::unique_ptr<planetkey_error, Free>;
+    /// The C handle, borrowed. NULL for an error of this header or of the application.
+    const planetkey_error *get() const noexcept { return handle_.get(); }
 
-    Error(planetkey_status status, const Owned &error)
+  private:
+    static std::shared_ptr<planetkey_error> owned(planetkey_error *error) {
+        return {error, [](planetkey_error *owned) { planetkey_error_free(owned); }};
+    }
+
+    Error(planetkey_status status, const std::shared_ptr<planetkey_error> &error)
         : Error(status, optional(planetkey_error_message(error.get())).value_or("no details")) {
         reason_ = optional(planetkey_error_reason(error.get()));
         oauth_error_ = optional(planetkey_error_oauth_error(error.get()));
@@ -91,6 +93,7 @@ class Error : public std::runtime_error {
         }
         retryable_ = planetkey_error_retryable(error.get());
         profile_ = optional(planetkey_error_profile(error.get()));
+        handle_ = error;
     }
 
     static std::string name_of(planetkey_status status) {
@@ -111,6 +114,7 @@ class Error : public std::runtime_error {
     std::optional<std::chrono::milliseconds> retry_after_;
     bool retryable_ = false;
     std::optional<std::string> profile_;
+    std::shared_ptr<planetkey_error> handle_;
 };
 
 /// Implementation details.
@@ -309,6 +313,87 @@ struct StorageCallbacks {
 
     static void free_user_data(void *user_data) noexcept {
         delete static_cast<std::shared_ptr<Storage> *>(user_data);
+    }
+};
+
+} // namespace detail
+
+/// What a session asks its token provider for. Valid during the call of the provider.
+class TokenRequest {
+  public:
+    /// Borrows a C handle.
+    explicit TokenRequest(const planetkey_token_request *handle) noexcept : handle_(handle) {}
+
+    /// How long the provider may take. Callers of the session do not wait longer than their own
+    /// deadlines.
+    std::chrono::milliseconds timeout() const noexcept {
+        return std::chrono::milliseconds(planetkey_token_request_timeout_ms(handle_));
+    }
+    /// The last token, a secret, if an API refused it with 401. Do not provide it again from a
+    /// cache.
+    std::optional<std::string_view> rejected_token() const noexcept {
+        return detail::optional_view(planetkey_token_request_rejected_token(handle_));
+    }
+
+  private:
+    const planetkey_token_request *handle_;
+};
+
+/// An access token that a provider obtained.
+struct ProvidedToken {
+    /// The token alone, without "Bearer".
+    std::string access_token;
+    /// How long it is valid from now. Without any time the token says so itself, as a JWT with the
+    /// claim `exp`; any other is used for 5 minutes.
+    std::optional<std::chrono::milliseconds> expires_in = std::nullopt;
+    /// When it expires, by the clock of this computer. Not used if `expires_in` is set.
+    std::optional<std::chrono::system_clock::time_point> expires_at = std::nullopt;
+};
+
+/// Obtains a token. Called on a thread of planetkey, one call at a time for each session. A
+/// planetkey::Error that it throws reaches the callers of the session unchanged. Any other
+/// exception becomes ::PLANETKEY_STATUS_UNAVAILABLE without its text, which may contain a token.
+using TokenProvider = std::function<ProvidedToken(const TokenRequest &)>;
+
+namespace detail {
+
+/// The functions that C calls, with a TokenProvider as user data. No exception may pass through C.
+struct ProviderCallbacks {
+    static std::int32_t token(void *user_data, const planetkey_token_request *request) noexcept {
+        try {
+            ProvidedToken provided =
+                (*static_cast<TokenProvider *>(user_data))(TokenRequest(request));
+            const char *text = detail::text("access_token", provided.access_token);
+            planetkey_error *error = nullptr;
+            planetkey_status status = PLANETKEY_STATUS_OK;
+            if (!provided.expires_in && provided.expires_at) {
+                const auto since = provided.expires_at->time_since_epoch();
+                const auto s = std::chrono::duration_cast<std::chrono::seconds>(since).count();
+                status = planetkey_token_request_provide_until(request, text, s, &error);
+            } else {
+                const std::int64_t ms =
+                    provided.expires_in ? std::max<std::int64_t>(provided.expires_in->count(), 0)
+                                        : -1;
+                status = planetkey_token_request_provide(request, text, ms, &error);
+            }
+            StorageCallbacks::wipe(provided.access_token.data(), provided.access_token.size());
+            planetkey_error_free(error);
+            return status;
+        } catch (const Error &failure) {
+            if (failure.get()) {
+                static_cast<void>(planetkey_token_request_fail(request, failure.get(), nullptr));
+            } else {
+                static_cast<void>(planetkey_token_request_set_message(
+                    request, failure.message().c_str(), -1, nullptr));
+            }
+            return failure.status();
+        } catch (...) {
+            return PLANETKEY_STATUS_UNAVAILABLE;
+        }
+    }
+
+    static void destroy(void *user_data) noexcept {
+        delete static_cast<TokenProvider *>(user_data);
     }
 };
 
@@ -1020,6 +1105,20 @@ class Session {
                 texts.data(), texts.size(),
                 audience ? detail::text("audience", *audience) : nullptr, options.get(), session,
                 error);
+        });
+    }
+    /// A session with tokens that something else obtains: a broker, a scheduler, a vault. They are
+    /// cached in memory and refreshed as those of every other source, and never saved.
+    static Session from_token_provider(TokenProvider provider, const Options &options = Options()) {
+        using Callbacks = detail::ProviderCallbacks;
+        if (!provider) {
+            throw Error(PLANETKEY_STATUS_INVALID_ARGUMENT, "provider must not be empty");
+        }
+        // The C function frees it, also if it fails.
+        auto *user_data = new TokenProvider(std::move(provider));
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_from_token_provider(
+                &Callbacks::token, user_data, &Callbacks::destroy, options.get(), session, error);
         });
     }
     /// A session of any registered client, described by the fields of auth_client.json.

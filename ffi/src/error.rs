@@ -21,6 +21,7 @@ pub struct planetkey_error {
     retry_after_ms: i64,
     retryable: bool,
     profile: Option<CString>,
+    core: Error,
 }
 
 impl Shared for planetkey_error {
@@ -41,7 +42,12 @@ impl planetkey_error {
                 .map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
             retryable: error.retryable(),
             profile: optional_c_string(error.profile()),
+            core: error.clone(),
         }
+    }
+
+    pub(crate) fn core(&self) -> &Error {
+        &self.core
     }
 }
 

@@ -24,6 +24,8 @@
 // Sessions.
 mod session;
 
+mod provider;
+
 mod session_info;
 
 mod exit;
@@ -92,6 +94,7 @@ pub use login_result::*;
 pub use logout::*;
 pub use options::*;
 pub use prompt::*;
+pub use provider::*;
 pub use session::*;
 pub use session_info::*;
 pub use status::*;

@@ -127,8 +127,8 @@ pub unsafe extern "C" fn planetkey_options_set_profile(
     }
 }
 
-/// Sets the application's own storage instead of files, for sessions of one client.
-/// planetkey_session_from_defaults() refuses it.
+/// Sets the application's own storage instead of files, for the tokens of one client. With
+/// planetkey_session_from_defaults() that is the first M2M client that is found.
 ///
 /// @param[in,out] options Not NULL.
 /// @param[in] storage the callbacks. NULL means the default, files. Copied. Its `free_user_data` is

@@ -55,7 +55,7 @@ impl planetkey_api_key_transport {
 ///
 /// # Safety
 /// The pointers are as the documentation of the extern functions says.
-unsafe fn construct(
+pub(crate) unsafe fn construct(
     session: *mut *mut planetkey_session,
     error: *mut *mut planetkey_error,
     body: impl FnOnce() -> Result<Session>,
@@ -90,8 +90,8 @@ pub(crate) unsafe fn core<'a>(session: *const planetkey_session) -> Result<&'a S
 /// @return ::PLANETKEY_STATUS_OK, also if there is no credential:
 ///         planetkey_session_is_initialized() is false then, and calls return
 ///         ::PLANETKEY_STATUS_LOGIN_REQUIRED. ::PLANETKEY_STATUS_MISCONFIGURED (a named profile
-///         cannot be read), ::PLANETKEY_STATUS_INVALID_ARGUMENT (an invalid option; also a profile
-///         or a storage, which are for sessions of one client).
+///         cannot be read), ::PLANETKEY_STATUS_INVALID_ARGUMENT (an invalid option; also a
+///         profile, which is for sessions of one client).
 ///
 /// Thread-safe. Reads files, sends no requests. Since 0.1.0.
 #[unsafe(no_mangle)]

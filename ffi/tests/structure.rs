@@ -9,7 +9,7 @@ use std::path::Path;
 use imports::Imports;
 
 /// The C library, from the bottom up.
-const FFI_LAYERS: [&str; 26] = [
+const FFI_LAYERS: [&str; 27] = [
     "text",
     "status",
     "handle",
@@ -25,6 +25,7 @@ const FFI_LAYERS: [&str; 26] = [
     "storage",
     "options",
     "session",
+    "provider",
     "session_info",
     "authorization",
     "authorize",

@@ -212,6 +212,16 @@ static void f113_constructors_refuse_null(void) {
     session = OLD(planetkey_session);
     REFUSED("json", planetkey_session_from_client_config(NULL, NULL, &session, error));
     CHECK(session == NULL);
+    session = OLD(planetkey_session);
+    REFUSED("callback",
+            planetkey_session_from_token_provider(NULL, NULL, NULL, NULL, &session, error));
+    CHECK(session == NULL);
+    CHECK(planetkey_token_request_timeout_ms(NULL) == 0);
+    CHECK(planetkey_token_request_rejected_token(NULL) == NULL);
+    REFUSED("request", planetkey_token_request_provide(NULL, "t", 1, error));
+    REFUSED("request", planetkey_token_request_provide_until(NULL, "t", 1, error));
+    REFUSED("request", planetkey_token_request_fail(NULL, NULL, error));
+    REFUSED("request", planetkey_token_request_set_message(NULL, "t", 1, error));
 }
 
 static void f113_methods_refuse_null(void) {
