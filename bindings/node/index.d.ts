@@ -128,10 +128,50 @@ export interface TokenStorage {
   unlock?(): void | Promise<void>;
 }
 
-/** The options of {@link Session.fromProfile}. */
+/** What a session asks its {@link TokenProvider} for. */
+export interface TokenRequest {
+  /** How many milliseconds the provider may take. */
+  readonly timeoutMs: number;
+  /** The last token, if an API refused it with 401. Do not return it again from a cache. */
+  readonly rejectedToken: string | null;
+}
+
+/**
+ * An access token that a provider obtained. An {@link Authorization} of another session is one, and
+ * so is the response of a token endpoint, with `access_token` and `expires_in` in seconds.
+ *
+ * If the expiry is null or absent, it is that of the claim `exp` in a JWT; any other token is used
+ * for 5 minutes.
+ */
+export type ProvidedToken =
+  | {
+      /** The token alone, without `Bearer`. */
+      accessToken: string | null;
+      /** Milliseconds until it expires. */
+      expiresInMs?: number | null | undefined;
+      /** When it expires, by the clock of this computer. */
+      expiresAt?: Date | null | undefined;
+    }
+  | { access_token: string; expires_in?: number | null | undefined };
+
+/**
+ * Obtains access tokens: from a broker, a scheduler, a vault.
+ *
+ * It is called on the thread that opened the session, one call at a time unless an earlier one did
+ * not settle within the `timeoutMs` of its request. A {@link PlanetkeyError} that it throws reaches
+ * the callers of the session with the same code. Anything else makes their calls fail with
+ * `UNAVAILABLE`, whose `cause` is what the provider threw. After a failure it is not called for a
+ * second, and twice as long after each further one, up to 30 seconds.
+ *
+ * It may use other sessions. A call that would wait for its own session fails with `UNAVAILABLE`.
+ */
+export type TokenProvider = (request: TokenRequest) => ProvidedToken | Promise<ProvidedToken>;
+
+/** The options of {@link Session.fromDefaults} and {@link Session.fromProfile}. */
 export interface ProfileOptions extends SessionOptions {
   /**
-   * Saves the tokens instead of files. The functions that do not wait, such as
+   * Saves the tokens instead of files; with {@link Session.fromDefaults} those of the first M2M
+   * client that is found. The functions that do not wait, such as
    * {@link Session.accessTokenSync}, then use memory only.
    */
   storage?: TokenStorage | null | undefined;
@@ -454,7 +494,7 @@ export class Session {
    * Throws `INVALID_ARGUMENT`; `MISCONFIGURED` if a variable or a file is wrong. A session without
    * any credential opens, and its calls fail with `LOGIN_REQUIRED`.
    */
-  static fromDefaults(options?: SessionOptions | null): Session;
+  static fromDefaults(options?: ProfileOptions | null): Session;
   /**
    * Opens a saved or built-in profile.
    *
@@ -492,6 +532,20 @@ export class Session {
     config: object | string,
     options?: ClientConfigOptions | null,
   ): Session;
+  /**
+   * Opens a session with tokens that something else obtains.
+   *
+   * The tokens are cached in memory and refreshed as those of every other source: all callers share
+   * one call of the provider, and before a token expires the provider is called in the background.
+   * They are never saved. A JWT goes to the hosts that accept tokens of its issuer, and any other
+   * token to those that accept a user's. Opening the session does not call the provider. The
+   * functions that do not wait, such as {@link Session.accessTokenSync}, use the cached token only.
+   *
+   * Throws `INVALID_ARGUMENT`, `MISCONFIGURED`.
+   *
+   * @param provider obtains a token
+   */
+  static fromTokenProvider(provider: TokenProvider, options?: SessionOptions | null): Session;
 
   /**
    * What a request to this URL carries.

@@ -2,7 +2,7 @@
 
 const { inspect } = require('node:util');
 const {
-  abortSignal, boolean, checked, invalid, json, options, signalOf, storage, text, texts,
+  abortSignal, boolean, callable, checked, invalid, json, options, signalOf, storage, text, texts,
   wholeNumber,
 } = require('./arguments.cjs');
 const { called, failure, translated } = require('./errors.cjs');
@@ -11,6 +11,7 @@ const { fetchFor } = require('./fetch.cjs');
 const { login, startBrowserLogin, startDeviceLogin } = require('./login.cjs');
 const native = require('./native.cjs');
 const { own } = require('./own.cjs');
+const { Provider } = require('./provider.cjs');
 const { Storage } = require('./storage.cjs');
 const { WaitingRoom, alone, cancelled } = require('./waiting.cjs');
 
@@ -121,7 +122,8 @@ let afterApiResponse;
 
 class Session {
   #native;
-  #storage;
+  /** The storage or the token provider of the application. */
+  #functions;
   #lookups;
   #room;
   #hasOneToken;
@@ -131,12 +133,12 @@ class Session {
   #headers = new Map();
   #fetch;
 
-  constructor(key, nativeSession, ownStorage) {
+  constructor(key, nativeSession, functions) {
     if (key !== INTERNAL) {
       throw invalid('a Session is made by a static method, such as Session.fromDefaults()');
     }
     this.#native = nativeSession;
-    this.#storage = ownStorage;
+    this.#functions = functions;
     this.#lookups = nativeSession.lookups();
     this.#room = new WaitingRoom(nativeSession.timeoutMs);
   }
@@ -151,7 +153,7 @@ class Session {
 
   static fromDefaults(given) {
     const open = (loop, checked) => native.Session.fromDefaults(loop, checked);
-    return Session.#open(options(given), open);
+    return Session.#open(options(given, { storage }), open);
   }
 
   static fromProfile(name, given) {
@@ -178,6 +180,13 @@ class Session {
     const document = json(config, 'config');
     const open = (loop, checked) => native.Session.fromClientConfig(loop, document, checked);
     return Session.#open(options(given, SAVED), open);
+  }
+
+  static fromTokenProvider(provider, given) {
+    const ours = new Provider(callable(provider, 'provider'));
+    const checked = options(given);
+    const open = () => native.Session.fromTokenProvider(eventLoop, ours.number, checked);
+    return new Session(INTERNAL, called(open), ours);
   }
 
   async authorize(url, given) {
@@ -309,7 +318,7 @@ class Session {
   withTimeoutMs(timeoutMs) {
     wholeNumber(timeoutMs, 'timeoutMs');
     const nativeSession = called(() => this.#native.withTimeoutMs(timeoutMs));
-    return new Session(INTERNAL, nativeSession, this.#storage);
+    return new Session(INTERNAL, nativeSession, this.#functions);
   }
 
   /** A response to a request that carried this authorization, as the addon takes it. */
@@ -357,9 +366,9 @@ class Session {
   }
 
   #wouldWait(method) {
-    // With a storage, a refresh would need this very thread.
-    const code = this.#storage === undefined ? 'UNAVAILABLE' : 'UNSUPPORTED';
-    const why = this.#storage === undefined ? '' : ', and a storage cannot be read synchronously';
+    // With functions of the application, a refresh would need this very thread.
+    const code = this.#functions === undefined ? 'UNAVAILABLE' : 'UNSUPPORTED';
+    const why = this.#functions === undefined ? '' : `, and ${this.#functions.whyNot}`;
     return failure(code, `no valid access token is cached${why}; await session.${method} instead`);
   }
 
@@ -372,22 +381,22 @@ class Session {
 
   /** As WaitingRoom.get. */
   async #get(key, signal, start, cached) {
-    if (this.#storage === undefined) return this.#room.get(key, signal, start, cached);
-    this.#storage.refuseToWaitWithin();
+    if (this.#functions === undefined) return this.#room.get(key, signal, start, cached);
+    this.#functions.refuseToWaitWithin();
     try {
       return await this.#room.get(key, signal, start, cached);
     } catch (error) {
-      throw this.#storage.explained(error);
+      throw this.#functions.explained(error);
     }
   }
 
   /** As `alone`. Logins call it without the session. */
   #alone = async (signal, start) => {
-    this.#storage?.refuseToWaitWithin();
+    this.#functions?.refuseToWaitWithin();
     try {
       return await alone(signal, start);
     } catch (error) {
-      throw this.#storage?.explained(error) ?? error;
+      throw this.#functions?.explained(error) ?? error;
     }
   };
 

@@ -5,6 +5,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const { failure } = require('./errors.cjs');
 const { member } = require('./own.cjs');
 const { Registry } = require('./registry.cjs');
+const { Unfit, described } = require('./thrown.cjs');
 
 /**
  * Held weakly. Nothing is lost when a storage is garbage collected, because a refresh takes its
@@ -18,22 +19,6 @@ const unanswered = new Set();
 /** The call of a storage function that the current code runs in. */
 const within = new AsyncLocalStorage();
 let ending = false;
-
-/** A storage function returned something unusable. */
-class Unfit extends Error {}
-
-/** Describes what was thrown, which may be anything, without a secret. */
-function described(thrown) {
-  if (thrown instanceof Unfit) return thrown.message;
-  try {
-    const isWord = (word) => typeof word === 'string' && /^\w{1,60}$/.test(word);
-    const words = [thrown.name, thrown.code].filter(isWord);
-    if (words.length > 0) return `threw ${words.join(' ')}`;
-  } catch {
-    // Reading its properties throws, too.
-  }
-  return `threw ${thrown === null ? 'null' : `a value of type ${typeof thrown}`}`;
-}
 
 /** The return value of a storage function, as the addon takes it. */
 function fit(name, value) {
@@ -52,6 +37,8 @@ function fit(name, value) {
 
 class Storage {
   number;
+  /** Why a call that does not wait has no token, for the message of its error. */
+  whyNot = 'a storage cannot be read synchronously';
   #functions;
   #users = 0;
   #failure;

@@ -1,4 +1,5 @@
-//! The calls that the addon makes to JavaScript: an application's storage, and its prompts.
+//! The calls that the addon makes to JavaScript: an application's storage, its token provider, and
+//! its prompts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +8,25 @@ use napi::Env;
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 use planetkey::secret::Secret;
-use planetkey::{Error, Prompt, Status};
+use planetkey::{Error, Prompt, ProvidedToken, Status};
 
 use crate::event_loop::EventLoop;
+use crate::own::Own;
 use crate::prompt::NativePrompt;
+use crate::provided::{NativeFailure, NativeProvidedToken};
 
 /// The JavaScript thread that a session belongs to.
 pub(crate) type JavaScript = EventLoop<Call, Answer>;
 
-/// A call of a function of an application's storage, or of its prompt function.
+/// A call of a function of an application's storage, of its token provider, or of its prompt
+/// function.
 pub(crate) enum Call {
     Load,
     Save(Option<Secret>),
     Lock(Duration),
     Unlock,
     Prompt(Box<Prompt>),
+    Token { timeout: Duration, rejected_token: Option<Secret> },
 }
 
 /// What the function returned.
@@ -29,6 +34,7 @@ pub(crate) enum Answer {
     Nothing,
     Text(Secret),
     Flag(bool),
+    Token(ProvidedToken),
 }
 
 /// A call as JavaScript takes it.
@@ -36,16 +42,19 @@ pub(crate) enum Answer {
 pub struct CallValue {
     /// JavaScript answers under this number.
     pub number: f64,
-    /// The number of the storage or of the prompter.
+    /// The number of the storage, of the prompter or of the token provider.
     pub receiver: u32,
-    /// `load`, `save`, `lock` or `unlock` of a storage, `prompt` of a prompter.
+    /// `load`, `save`, `lock` or `unlock` of a storage, `prompt` of a prompter, `token` of a token
+    /// provider.
     pub name: &'static str,
     /// The text to save; null deletes what was saved.
     pub text: Option<String>,
-    /// How long to wait for the lock, in milliseconds.
+    /// How long to wait for the lock or the token, in milliseconds.
     pub timeout_ms: Option<f64>,
     /// The prompt to show.
     pub prompt: Option<NativePrompt>,
+    /// The last token, if an API refused it with 401.
+    pub rejected_token: Option<String>,
 }
 
 /// The event loop of the thread that made this object.
@@ -73,6 +82,7 @@ impl NativeEventLoop {
             text: None,
             timeout_ms: None,
             prompt: None,
+            rejected_token: None,
         };
         Some(match queued.call {
             Call::Load => value("load"),
@@ -83,6 +93,11 @@ impl NativeEventLoop {
                 CallValue { timeout_ms: Some(timeout.as_millis() as f64), ..value("lock") }
             }
             Call::Unlock => value("unlock"),
+            Call::Token { timeout, rejected_token } => CallValue {
+                timeout_ms: Some(timeout.as_millis() as f64),
+                rejected_token: rejected_token.map(|token| token.expose().to_owned()),
+                ..value("token")
+            },
             Call::Prompt(prompt) => {
                 CallValue { prompt: Some(NativePrompt::from(*prompt)), ..value("prompt") }
             }
@@ -104,6 +119,18 @@ impl NativeEventLoop {
     #[napi]
     pub fn fail(&self, number: f64, message: String) -> bool {
         self.javascript.answer(number as u64, Err(Error::new(Status::Storage, message)))
+    }
+
+    /// Answers a call of a token provider.
+    #[napi]
+    pub fn provide(&self, number: f64, token: Own<NativeProvidedToken>) -> bool {
+        self.javascript.answer(number as u64, Ok(Answer::Token(token.0.core())))
+    }
+
+    /// Answers a call of a token provider with an error.
+    #[napi]
+    pub fn fail_with(&self, number: f64, failure: Own<NativeFailure>) -> bool {
+        self.javascript.answer(number as u64, Err(failure.0.core()))
     }
 
     /// Answers a call with the error CANCELLED.

@@ -12,6 +12,8 @@ mod lookups;
 mod options;
 mod own;
 mod prompt;
+mod provided;
+mod provider;
 mod session;
 mod storage;
 mod values;

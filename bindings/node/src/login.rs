@@ -27,7 +27,7 @@ impl Prompter for NodePrompter {
         let timeout = prompt.expires_in.unwrap_or(LONGEST_TIMEOUT);
         match self.javascript.call(self.number, Call::Prompt(Box::new(prompt.clone())), timeout)? {
             Some(Answer::Text(answer)) => Ok(Some(answer.expose().to_owned())),
-            Some(Answer::Nothing | Answer::Flag(_)) => Ok(None),
+            Some(Answer::Nothing | Answer::Flag(_) | Answer::Token(_)) => Ok(None),
             None => Err(Error::new(
                 Status::Timeout,
                 "the time for the login has passed; start it again",

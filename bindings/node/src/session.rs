@@ -16,6 +16,7 @@ use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, lo
 use crate::lookups::lookups;
 use crate::options::{NativeOptions, milliseconds};
 use crate::own::Own;
+use crate::provider::NodeProvider;
 use crate::values::{AuthorizationValue, LogoutValue, NOT_KEPT, TokenValue, json};
 use crate::wait::{self, Cancellation};
 
@@ -134,6 +135,20 @@ impl NativeSession {
         options: Own<NativeOptions>,
     ) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, |options| Session::from_client_config(&json, options))
+    }
+
+    /// Tokens of the token provider with this number.
+    #[napi(factory)]
+    pub fn from_token_provider(
+        env: Env,
+        event_loop: &NativeEventLoop,
+        number: u32,
+        options: Own<NativeOptions>,
+    ) -> napi::Result<Self> {
+        let javascript = event_loop.javascript();
+        open(&env, event_loop, &options.0, |options| {
+            Session::from_token_provider(Arc::new(NodeProvider { javascript, number }), options)
+        })
     }
 
     /// Functions for hot loops; the module `lookups` describes them.

@@ -38,8 +38,8 @@ after(async () => {
 
 test('the package contains what it needs and nothing else', () => {
   const parts = [
-    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'nearest', 'own', 'prompts', 'registry', 'requests', 'session',
-    'storage', 'waiting',
+    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'nearest', 'own', 'prompts', 'provider', 'registry', 'requests',
+    'session', 'storage', 'thrown', 'waiting',
   ];
   const library = parts.map((name) => `lib/${name}.cjs`);
   const adapters = ADAPTERS.flatMap((name) => ['cjs', 'd.mts', 'd.ts', 'mjs'].map((kind) => `adapters/${name}.${kind}`));
@@ -91,7 +91,7 @@ test('the README\'s examples run as printed', { timeout: 60_000 }, async ({ sign
   const examples = readmeExamples().filter((program) => !needsOthers(program));
   const [example] = examples.splice(1, 1);
   await login(example, signal);
-  const outputs = ['200\n200\n', "[ 'url', 'headers' ] [ 'url' ]\n", 'Bearer\ntrue\n'];
+  const outputs = ['200\n200\n', "[ 'url', 'headers' ] [ 'url' ]\n", 'Bearer\ntrue\n', 'Bearer\n'];
   assert.equal(examples.length, outputs.length);
   for (const [index, program] of examples.entries()) {
     writeFileSync(join(directory, 'example.mjs'), against(simulator, program));

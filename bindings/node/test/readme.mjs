@@ -13,4 +13,5 @@ export const against = (simulator, program) =>
   program
     .replaceAll('https://api.planet.com', simulator.planet_api)
     .replaceAll('https://services.sentinel-hub.com', simulator.sentinel_hub_api)
-    .replaceAll('{ storage }', '{ storage, allowInsecureLoopback: true }');
+    .replaceAll('{ storage }', '{ storage, allowInsecureLoopback: true }')
+    .replaceAll('(provider);', '(provider, { allowInsecureLoopback: true });');

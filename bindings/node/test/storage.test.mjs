@@ -191,11 +191,24 @@ test('an object that is no storage is refused', () => {
     assert.throws(() => simulator.m2mSession({ storage }), { code: 'INVALID_ARGUMENT' }, inspect(storage));
   }
   simulator.m2mSession({ storage: { load, save, lock: undefined, unlock: null } });
+  assert.throws(() => Session.fromApiKey('key', { storage: { load, save } }), { code: 'INVALID_ARGUMENT' });
   for (const open of [(options) => Session.fromDefaults(options), (options) => Session.fromApiKey('key', options)]) {
-    assert.throws(() => open({ storage: { load, save } }), { code: 'INVALID_ARGUMENT' });
     assert.throws(() => open({ profile: 'mine' }), { code: 'INVALID_ARGUMENT' });
   }
   assert.throws(() => Session.fromProfile('planet-user', { profile: 'mine' }), { code: 'INVALID_ARGUMENT' });
+});
+
+test('fromDefaults has a storage for its M2M client', async () => {
+  const program = `
+    import { Session } from 'planetkey';
+    let text = null;
+    const storage = { load: () => text, save(given) { text = given; } };
+    const token = await Session.fromDefaults({ storage }).accessToken();
+    console.log(JSON.parse(text).access_token === token);
+    console.log(await Session.fromDefaults({ storage }).accessToken() === token);
+  `;
+  assert.equal(await simulator.run(program), 'true\ntrue\n');
+  assert.equal(await simulator.count('m2m.token'), 1);
 });
 
 test('the functions of a storage are called on its object', async () => {

@@ -1,7 +1,7 @@
 // Compiled, never run: what the declarations promise and what they refuse.
 import planetkey, { Authorization, ErrorNumber, PlanetkeyError, Session, redactUrl, stripApiKey, version } from 'planetkey';
 import type {
-  BrowserLogin, DeviceLogin, ErrorCode, LoginResult, LogoutResult, PendingLogin, Prompter, SessionStatus, SourceStatus, TokenStorage,
+  BrowserLogin, DeviceLogin, ErrorCode, LoginResult, LogoutResult, PendingLogin, Prompter, SessionStatus, SourceStatus, TokenRequest, TokenStorage,
 } from 'planetkey';
 
 const signal: AbortSignal | undefined = undefined;
@@ -17,6 +17,7 @@ const storages: TokenStorage[] = [
 ];
 const sessions: Session[] = [
   Session.fromDefaults(),
+  Session.fromDefaults({ storage: storages[0] }),
   Session.fromProfile('name', { timeoutMs: 1000, deployment: { name: 'mine' }, allowedHosts: ['tiles.example.org'] as const }),
   Session.fromProfile('name', { save: true, storageRoot: '/somewhere', storage: storages[0] }),
   Session.fromApiKey('key', { transport: 'query', allowInsecureLoopback: true, caFile: null, proxy: undefined }),
@@ -24,6 +25,11 @@ const sessions: Session[] = [
   Session.fromClientConfig({ client_type: 'static_apikey' }, null),
   Session.fromClientConfig({}, { profile: undefined, storage: storages[1] }),
   planetkey.Session.fromClientConfig('{}'),
+  Session.fromTokenProvider(() => ({ accessToken: 't', expiresInMs: 1000 })),
+  Session.fromTokenProvider(async ({ timeoutMs, rejectedToken }: TokenRequest) => ({
+    access_token: rejectedToken ?? 't', expires_in: timeoutMs,
+  })),
+  Session.fromTokenProvider(() => Session.fromDefaults().authorize('url'), { timeoutMs: 1000 }),
 ];
 
 for (const session of sessions) {
@@ -109,8 +115,8 @@ new Session();
 new Authorization();
 // @ts-expect-error there is no such option
 Session.fromDefaults({ timeout: 1 });
-// @ts-expect-error a session of several credentials has no storage of one's own
-Session.fromDefaults({ storage: storages[0] });
+// @ts-expect-error an API key has no tokens to save
+Session.fromApiKey('key', { storage: storages[0] });
 // @ts-expect-error nor does it name a profile
 Session.fromDefaults({ profile: 'name' });
 // @ts-expect-error save is missing
