@@ -380,6 +380,8 @@ fn note_precedence(options: &Options, name: &str, streams: &mut Streams<'_>) {
         && first.profile.as_deref() != Some(name)
         && let Some(variables) = first.source.strip_prefix("environment: ")
     {
-        streams.note(&format!("{variables} of the environment takes precedence over this profile"));
+        streams.note(&format!(
+            "the credential of the environment ({variables}) takes precedence over this profile"
+        ));
     }
 }

@@ -395,7 +395,7 @@ fn a_login_names_credentials_with_higher_precedence() {
     let run = finish(command.env("PL_API_KEY", KEY), OTHER_KEY.as_bytes());
     assert!(
         run.silent().ends_with(
-            "planetkey: note: PL_API_KEY of the environment takes precedence over this profile\n"
+            "planetkey: note: the credential of the environment (PL_API_KEY) takes precedence over this profile\n"
         ),
         "{run:?}"
     );

@@ -1,6 +1,6 @@
 //! The simulator as a program.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::thread;
@@ -92,6 +92,9 @@ fn run(arguments: Arguments) -> io::Result<ExitCode> {
         command.args(rest).envs(simulator.environment());
         for name in Simulator::removed_environment() {
             command.env_remove(name);
+        }
+        if io::stdin().is_terminal() && io::stderr().is_terminal() {
+            eprintln!("planetkey-simulator: {program} uses the simulator until it exits");
         }
         let status = command
             .status()
