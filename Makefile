@@ -22,6 +22,7 @@ model_packages := spin
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large and needed by one suite only. That suite says so when it is skipped.
 gdal_packages := libgdal-dev
+peers_packages := postgresql
 
 # All suites. They start in this order: first what needs no build, then the longest, so that no long
 # one runs alone at the end.
@@ -144,6 +145,7 @@ test-host: bindings ## tests files on a host with other users: links, devices, m
 	$(suite) host tests/host/run
 
 test-peers: bindings ## shares files with Planet's SDK, and runs the adapters with their HTTP clients
+	@tests/need $(peers_packages)
 	$(suite) peers tests/peers/run
 
 test-browser: bindings ## logs in with a real browser
