@@ -44,7 +44,15 @@ cpp_id_attributes = ["PLANETKEY_API", "PLANETKEY_NODISCARD"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_mock_imports = ["aiohttp", "yarl", "planet", "httpx", "sentinelhub", "requests"]
+autodoc_mock_imports = [
+    "aiohttp",
+    "distributed",
+    "httpx",
+    "planet",
+    "requests",
+    "sentinelhub",
+    "yarl",
+]
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 c_maximum_signature_line_length = 88

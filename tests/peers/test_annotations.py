@@ -5,11 +5,12 @@ import typing
 from types import ModuleType
 
 import planetkey.aiohttp
+import planetkey.dask
 import planetkey.planet
 import planetkey.sentinelhub
 import pytest
 
-MODULES = (planetkey.aiohttp, planetkey.planet, planetkey.sentinelhub)
+MODULES = (planetkey.aiohttp, planetkey.dask, planetkey.planet, planetkey.sentinelhub)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -17,6 +17,7 @@ LAYERS = (
     {"_dispatch"},
     {"__init__"},
     {"aiohttp", "gdal", "planet", "sentinelhub"},
+    {"dask"},
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 

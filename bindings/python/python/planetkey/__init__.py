@@ -17,8 +17,8 @@ for event loops whose name ends in ``_async``. A session is pickled as what it w
 never with its credentials.
 
 It is an ``auth`` of ``requests`` and ``httpx``. The modules ``planetkey.aiohttp``,
-``planetkey.gdal``, ``planetkey.planet`` and ``planetkey.sentinelhub`` are for other packages. All
-others can use ``session.headers(url)``.
+``planetkey.dask``, ``planetkey.gdal``, ``planetkey.planet`` and ``planetkey.sentinelhub`` are for
+other packages. All others can use ``session.headers(url)``.
 
 Every failure is a :class:`planetkey.Error`. Its subclass says what to do. Log records go to the
 logger ``planetkey`` and contain no secret. Timeouts and other durations are in seconds.
