@@ -19,6 +19,7 @@ debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config c
 docs_packages := doxygen
 browser_packages := chromium chromium-driver
 model_packages := spin
+store_packages := redis-server openssl
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large and needed by one suite only. That suite says so when it is skipped.
 gdal_packages := libgdal-dev
@@ -26,12 +27,12 @@ peers_packages := postgresql
 
 # All suites. They start in this order: first what needs no build, then the longest, so that no long
 # one runs alone at the end.
-suites := test-model test-c test-peers test-node test-fuzz test-rust test-processes test-host \
+suites := test-model test-c test-peers test-node test-fuzz test-rust test-processes test-store test-host \
 	test-servers test-docs docs test-python lint test-browser test-gdal test-install \
 	test-schedules test-demo test-readme test-asan test-static-libs
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized demo check \
-	test test-suites $(suites) test-vectors check-windows audit fuzz pictures bench install dist clean
+	test test-suites $(suites) test-vectors check-windows audit fuzz pictures bench chaos install dist clean
 
 all: build
 
@@ -138,6 +139,15 @@ test-vectors: ## checks that every language ran every shared case; run the langu
 
 test-processes: bindings ## checks that threads and processes of all languages refresh an expired token once
 	$(suite) processes tests/processes/run
+
+test-store: bindings ## shares tokens between machines through Redis and Valkey on loopback
+	@tests/need $(store_packages)
+	$(suite) store tests/store/run
+
+# Not part of `make test`.
+chaos: bindings ## kills, stops and cuts machines and stores for SECONDS (600)
+	@tests/need $(store_packages)
+	tests/store/chaos $(or $(SECONDS),600)
 
 # Cases that need root are skipped for other users.
 test-host: bindings ## tests files on a host with other users: links, devices, modes, mounts

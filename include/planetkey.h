@@ -2685,6 +2685,25 @@ planetkey_status planetkey_options_set_proxy(struct planetkey_options *options,
                                              struct planetkey_error **error);
 
 /**
+ * Sets the store that all machines share that name it.
+ *
+ * @param[in,out] options Not NULL.
+ * @param[in] store the URL of a server that speaks the Redis protocol, redis://, rediss:// or
+ *            redis+unix://, as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default: the
+ *            store of the profile, or the environment variable PLANETKEY_STORE.
+ * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors check the
+ *         URL. They do not connect.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_options_set_store(struct planetkey_options *options,
+                                             const char *store,
+                                             struct planetkey_error **error);
+
+/**
  * Frees options. Sessions made with them stay valid.
  *
  * @param[in] options NULL does nothing.

@@ -493,6 +493,14 @@ class Options {
             return planetkey_options_set_proxy(handle, text, error);
         });
     }
+    /// The URL of a server that speaks the Redis protocol, whose tokens all machines share that
+    /// name it.
+    Options &store(const std::string &store) {
+        const char *text = detail::text("store", store);
+        return set([=](auto *handle, auto **error) {
+            return planetkey_options_set_store(handle, text, error);
+        });
+    }
 
     /// The C handle, borrowed.
     const planetkey_options *get() const noexcept { return handle_.get(); }

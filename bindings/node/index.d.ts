@@ -89,6 +89,12 @@ export interface SessionOptions {
   caFile?: string | null | undefined;
   /** The URL of the proxy for requests to authorization servers. */
   proxy?: string | null | undefined;
+  /**
+   * The URL of a store that speaks the Redis protocol: `redis://`, `rediss://` or
+   * `redis+unix://`. All machines that name it share one token. By default the store of the
+   * profile, else the value of `PLANETKEY_STORE`.
+   */
+  store?: string | null | undefined;
 }
 
 /** The options of {@link Session.fromApiKey}. */
@@ -449,6 +455,20 @@ export interface SourceStatus {
   readonly transport: 'bearer' | 'basic' | 'header' | 'query';
   /** The file in which its tokens are saved. Null for an API key, in memory, and with a storage. */
   readonly file: string | null;
+  /** The store for its tokens. Null if there is none. */
+  readonly store: StoreStatus | null;
+}
+
+/** What is known about a store, from the last time that it was used. */
+export interface StoreStatus {
+  /** Its URL without its password. */
+  readonly name: string;
+  /** Whether it could be used. Null before it was. */
+  readonly reachable: boolean | null;
+  /** What it holds for the session. Null before it was read. */
+  readonly holds: string | null;
+  /** Why it could not be used, or is not used. */
+  readonly problem: string | null;
 }
 
 /** What a request to one host carries. */

@@ -79,7 +79,7 @@ pub use session::{
 };
 #[doc(hidden)]
 pub use session::{Named, Runtime};
-pub use storage::Storage;
+pub use storage::{Storage, StoreStatus};
 
 /// Whether a log record with this target comes from this library. Only those are known to hold no
 /// secret.

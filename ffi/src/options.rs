@@ -315,6 +315,33 @@ pub unsafe extern "C" fn planetkey_options_set_proxy(
     }
 }
 
+/// Sets the store that all machines share that name it.
+///
+/// @param[in,out] options Not NULL.
+/// @param[in] store the URL of a server that speaks the Redis protocol, redis://, rediss:// or
+///            redis+unix://, as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default: the
+///            store of the profile, or the environment variable PLANETKEY_STORE.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors check the
+///         URL. They do not connect.
+///
+/// One thread at a time. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn planetkey_options_set_store(
+    options: *mut planetkey_options,
+    store: *const c_char,
+    error: *mut *mut planetkey_error,
+) -> planetkey_status {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        options_handle::set(options, error, |options| {
+            options.store = input::optional_text("store", store)?.map(str::to_owned);
+            Ok(())
+        })
+    }
+}
+
 /// Frees options. Sessions made with them stay valid.
 ///
 /// @param[in] options NULL does nothing.

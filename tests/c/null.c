@@ -146,6 +146,7 @@ static void f113_options_refuse_null(void) {
     REFUSED("options", planetkey_options_set_allow_insecure_loopback(NULL, true, error));
     REFUSED("options", planetkey_options_set_ca_file(NULL, "ca.pem", error));
     REFUSED("options", planetkey_options_set_proxy(NULL, "http://127.0.0.1:1", error));
+    REFUSED("options", planetkey_options_set_store(NULL, "redis://127.0.0.1:1", error));
     REFUSED("host", planetkey_options_add_allowed_host(options, NULL, error));
     /* NULL restores the default. */
     CHECK_OK(planetkey_options_set_storage_root(options, NULL, &error));
@@ -154,6 +155,7 @@ static void f113_options_refuse_null(void) {
     CHECK_OK(planetkey_options_set_deployment(options, NULL, &error));
     CHECK_OK(planetkey_options_set_ca_file(options, NULL, &error));
     CHECK_OK(planetkey_options_set_proxy(options, NULL, &error));
+    CHECK_OK(planetkey_options_set_store(options, NULL, &error));
     CHECK(planetkey_options_set_timeout_ms(options, 1000, NULL) == PLANETKEY_STATUS_OK);
     planetkey_options_free(options);
 }

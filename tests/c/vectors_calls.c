@@ -39,6 +39,8 @@ static planetkey_options *options_of(const cJSON *given, planetkey_error **error
             status = planetkey_options_set_ca_file(options, option->valuestring, error);
         } else if (strcmp(option->string, "proxy") == 0) {
             status = planetkey_options_set_proxy(options, option->valuestring, error);
+        } else if (strcmp(option->string, "store") == 0) {
+            status = planetkey_options_set_store(options, option->valuestring, error);
         } else if (strcmp(option->string, "save") == 0) {
             status = planetkey_options_set_save(options, cJSON_IsTrue(option), error);
         } else if (strcmp(option->string, "storage_root") == 0) {

@@ -117,6 +117,11 @@ class Simulator:
         (session,) = sessions
         return session
 
+    def sessions(self) -> list[dict[str, Any]]:
+        """The state of every session."""
+        sessions: list[dict[str, Any]] = self._call("/sessions")
+        return sessions
+
     def register(self, **client: object) -> None:
         self._call("/clients", client)
 

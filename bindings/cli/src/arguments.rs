@@ -303,6 +303,11 @@ pub(crate) struct Shared {
     /// Save no tokens, and use no saved ones
     #[arg(long, global = true, help_heading = STORAGE)]
     pub(crate) no_save: bool,
+    /// Share tokens with all machines that name this store, a server that
+    /// speaks the Redis protocol: redis://, rediss:// or redis+unix://;
+    /// better PLANETKEY_STORE, because other users see this password
+    #[arg(long, value_name = "URL", global = true, help_heading = STORAGE)]
+    pub(crate) store: Option<String>,
 
     /// The API hosts and their authorization servers: planet,
     /// copernicus-data-space, or the path or text of a JSON document

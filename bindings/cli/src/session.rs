@@ -48,6 +48,7 @@ pub(crate) fn options(shared: &Shared) -> Options {
     options.allow_insecure_loopback = shared.allow_insecure_loopback.then_some(true);
     options.ca_file = shared.ca_file.as_deref().map(PathBuf::from);
     options.proxy = shared.proxy.clone();
+    options.store = shared.store.clone();
     options
 }
 

@@ -2,13 +2,25 @@
 
 use std::fmt::Write;
 
-use planetkey::{CredentialKind, HostStatus, LoginResult, Session, SourceStatus};
+use planetkey::{CredentialKind, HostStatus, LoginResult, Session, SourceStatus, StoreStatus};
 use serde_json::Value;
 
 use crate::text::{line, optional, printable, validity};
 
-/// What was found where, and what a request to each host carries. Uses no network.
+/// The store of a source, and what it holds.
+fn stored(store: &StoreStatus) -> String {
+    let state = match (&store.problem, store.holds) {
+        (Some(problem), _) => format!("not used: {problem}"),
+        (None, Some(holds)) => format!("holds {holds}"),
+        (None, None) => "not read yet".to_owned(),
+    };
+    format!("{}, {state}", store.name)
+}
+
+/// What was found where, and what a request to each host carries. Uses no network, except for a
+/// store.
 pub(crate) fn describe(session: &Session) -> String {
+    session.contact_stores();
     let status = session.status();
     let mut text = String::new();
     line(&mut text, "deployment", status.deployment());
@@ -44,6 +56,7 @@ pub(crate) fn describe(session: &Session) -> String {
 
 /// The same as JSON, and who is logged in.
 pub(crate) fn json(session: &Session) -> Value {
+    session.contact_stores();
     let mut status = session.status().to_json();
     status["logged_in"] = session.logged_in().map_or(
         Value::Null,
@@ -76,6 +89,9 @@ fn describe_source(
     if source.kind == CredentialKind::AccessToken {
         line(text, "   token", &token(source));
         optional(text, "   saved in", source.file.as_deref());
+        if let Some(store) = &source.store {
+            line(text, "   store", &stored(store));
+        }
     }
 }
 

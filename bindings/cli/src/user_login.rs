@@ -41,7 +41,7 @@ pub(crate) fn log_in(
     let waiting = Waiting { counts_down, ..Waiting::default() };
     let logged_in = ask(&session, login, is_seen, &place, waiting, streams)
         .map_err(|error| advised(error, profile, is_seen))?;
-    if logged_in.file.is_none() {
+    if logged_in.file.is_none() && logged_in.store.is_none() {
         return Err(not_saved(&session));
     }
     Ok(logged_in)
@@ -80,7 +80,9 @@ pub(crate) fn summary(logged_in: &LoginResult) -> String {
     let file = logged_in
         .file
         .as_ref()
-        .map(|file| format!("; the session is saved in {}", file.display()))
+        .map(|file| file.display().to_string())
+        .or_else(|| logged_in.store.as_ref().map(|store| format!("the store {store}")))
+        .map(|place| format!("; the session is saved in {place}"))
         .unwrap_or_default();
     match logged_in.expires_at.and_then(validity) {
         Some(valid) if !logged_in.prompted => {

@@ -90,6 +90,7 @@ const OPTIONS = {
   allowInsecureLoopback: boolean,
   caFile: text,
   proxy: text,
+  store: text,
 };
 
 /** The error for an option that does not exist. A name that is no identifier is not repeated. */

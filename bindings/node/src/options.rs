@@ -34,6 +34,8 @@ pub struct NativeOptions {
     pub ca_file: Option<String>,
     /// URL of the proxy.
     pub proxy: Option<String>,
+    /// URL of the store.
+    pub store: Option<String>,
     /// Scopes of an M2M client.
     pub scopes: Option<Vec<String>>,
     /// Audience of an M2M client.
@@ -59,6 +61,7 @@ impl NativeOptions {
         options.allow_insecure_loopback = self.allow_insecure_loopback;
         options.ca_file = self.ca_file.as_deref().map(PathBuf::from);
         options.proxy = self.proxy.clone();
+        options.store = self.store.clone();
         options.scopes = self.scopes.clone();
         options.audience = self.audience.clone();
         // Node reads this one for its own requests.

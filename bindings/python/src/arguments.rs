@@ -217,6 +217,7 @@ fn set_option(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> Py
         }
         "ca_file" => options.ca_file = given.map(|value| path(name, value)).transpose()?,
         "proxy" => options.proxy = optional_text(name, given)?,
+        "store" => options.store = optional_text(name, given)?,
         _ => return Ok(false),
     }
     Ok(true)

@@ -43,6 +43,7 @@ impl Recipe {
             allow_insecure_loopback,
             ca_file,
             proxy,
+            store,
             // Not for sessions that are pickled.
             ..
         } = &self.options;
@@ -59,12 +60,18 @@ impl Recipe {
         options.set_item(intern!(py, "allow_insecure_loopback"), allow_insecure_loopback)?;
         options.set_item(intern!(py, "ca_file"), ca_file.as_deref().map(Path::to_string_lossy))?;
         options.set_item(intern!(py, "proxy"), proxy)?;
+        options.set_item(intern!(py, "store"), store)?;
         Ok(options)
     }
 
-    /// Whether an option contains a password.
-    fn holds_secret(&self) -> bool {
-        self.options.proxy.as_ref().is_some_and(|proxy| proxy.contains('@'))
+    /// The option that contains a password, and the variable to use instead.
+    fn holds_secret(&self) -> Option<(&'static str, &'static str)> {
+        let Options { proxy, store, .. } = &self.options;
+        if proxy.as_ref().is_some_and(|proxy| proxy.contains('@')) {
+            return Some(("proxy", "HTTPS_PROXY"));
+        }
+        let is_secret = |store: &String| store.contains('@') || store.contains("password=");
+        store.as_ref().filter(|store| is_secret(store)).map(|_| ("store", "PLANETKEY_STORE"))
     }
 }
 
@@ -79,13 +86,6 @@ pub(crate) fn reduce<'py>(
     timeout: Option<Duration>,
 ) -> PyResult<Reduced<'py>> {
     let recipe = match recipe {
-        Some(recipe) if recipe.holds_secret() => {
-            return Err(refusal(
-                py,
-                "was opened with a proxy's password, which is not pickled; \
-                 set the proxy in HTTPS_PROXY instead",
-            ));
-        }
         Some(recipe) => recipe,
         None => {
             return Err(refusal(
@@ -96,6 +96,13 @@ pub(crate) fn reduce<'py>(
             ));
         }
     };
+    if let Some((option, variable)) = recipe.holds_secret() {
+        let why = format!(
+            "was opened with a {option}'s password, which is not pickled; \
+             set the {option} in {variable} instead"
+        );
+        return Err(refusal(py, &why));
+    }
     let timeout = timeout.map(|timeout| timeout.as_secs_f64());
     Ok((adapters::function(py, "reopen")?, (recipe.profile.clone(), recipe.options(py)?, timeout)))
 }

@@ -45,6 +45,9 @@ use crate::waiting::wait;
 ///     allow_insecure_loopback: Whether hosts on this computer may be used over plain http.
 ///     ca_file: A PEM file with the certificates to trust, in addition to the system's.
 ///     proxy: The URL of an HTTP proxy. By default that of the environment.
+///     store: The URL of a store that speaks the Redis protocol: ``redis://``, ``rediss://`` or
+///         ``redis+unix://``. All machines that name it share one token. By default the store of
+///         the profile, or else ``PLANETKEY_STORE``.
 // `session.__class__` is a subclass; see `adapters::class`.
 #[pyclass(frozen, subclass, module = "planetkey")]
 pub(crate) struct Session {
@@ -165,7 +168,7 @@ impl Session {
     #[staticmethod]
     #[pyo3(
         signature = (**options),
-        text_signature = "(*, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        text_signature = "(*, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None, store=None)"
     )]
     fn from_defaults(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
         let given = common_options("Session.from_defaults", options)?;
@@ -187,7 +190,7 @@ impl Session {
     #[staticmethod]
     #[pyo3(
         signature = (name, **options),
-        text_signature = "(name, *, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        text_signature = "(name, *, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None, store=None)"
     )]
     fn from_profile(
         py: Python<'_>,
@@ -213,7 +216,7 @@ impl Session {
     #[staticmethod]
     #[pyo3(
         signature = (key, *, transport=None, **options),
-        text_signature = "(key, *, transport='basic', save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        text_signature = "(key, *, transport='basic', save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None, store=None)"
     )]
     fn from_api_key(
         py: Python<'_>,
@@ -254,7 +257,7 @@ impl Session {
         signature = (
             client_id, client_secret, *, scopes=None, audience=None, profile=None, **options
         ),
-        text_signature = "(client_id, client_secret, *, scopes=None, audience=None, profile=None, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        text_signature = "(client_id, client_secret, *, scopes=None, audience=None, profile=None, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None, store=None)"
     )]
     fn from_m2m(
         py: Python<'_>,
@@ -322,7 +325,7 @@ impl Session {
     #[staticmethod]
     #[pyo3(
         signature = (config, *, profile=None, **options),
-        text_signature = "(config, *, profile=None, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        text_signature = "(config, *, profile=None, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None, store=None)"
     )]
     fn from_client_config(
         py: Python<'_>,

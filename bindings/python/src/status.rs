@@ -2,7 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyTuple, PyTzInfo};
+use pyo3::types::{PyDateTime, PyDict, PyTuple, PyTzInfo};
 
 /// An aware `datetime` for Unix seconds. A time outside the years of Python becomes the first or
 /// the last one of them, so that an absurd expiry is no error.
@@ -108,6 +108,21 @@ impl SourceStatus {
     #[getter]
     fn file(&self) -> Option<&str> {
         self.core.file.as_deref()
+    }
+
+    /// The store for its tokens. None if there is none.
+    ///
+    /// The keys are ``name``, the URL without its password; ``reachable`` and ``holds``, None until
+    /// it was used; and ``problem``, why it could not be used or is not used.
+    #[getter]
+    fn store<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(store) = &self.core.store else { return Ok(None) };
+        let members = PyDict::new(py);
+        members.set_item(intern!(py, "name"), &store.name)?;
+        members.set_item(intern!(py, "reachable"), store.reachable)?;
+        members.set_item(intern!(py, "holds"), store.holds)?;
+        members.set_item(intern!(py, "problem"), &store.problem)?;
+        Ok(Some(members))
     }
 
     /// Returns the object itself, because it never changes.

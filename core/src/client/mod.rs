@@ -276,6 +276,16 @@ impl Client {
         &self.client_id
     }
 
+    /// The secret or the private key of the client, from which keys are derived.
+    #[cfg(feature = "store")]
+    pub(crate) fn secret_bytes(&self) -> Option<&[u8]> {
+        match &self.credential {
+            ClientCredential::Secret(secret) => Some(secret.expose().as_bytes()),
+            ClientCredential::Key(key) => Some(key.secret_bytes()),
+            ClientCredential::None => None,
+        }
+    }
+
     /// The file of the client's configuration; `None` for a client that a call names.
     pub(crate) fn config_file(&self) -> Option<&Path> {
         self.config_file.as_deref()

@@ -39,6 +39,11 @@ impl<'a> CallContext<'a> {
         self.clock().now().monotonic < self.deadline
     }
 
+    /// How long it may still take.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline - self.clock().now().monotonic
+    }
+
     pub(crate) fn clock(&self) -> &'a dyn Clock {
         self.http.clock()
     }

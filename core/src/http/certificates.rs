@@ -207,6 +207,22 @@ pub(super) fn tls(
     config(store)
 }
 
+/// The TLS settings that trust these certificates only.
+///
+/// Errors: MISCONFIGURED if there is none.
+#[cfg(all(feature = "store", not(all(unix, not(target_vendor = "apple")))))]
+pub(super) fn tls_with_only(
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<rustls::ClientConfig> {
+    let mut store = rustls::RootCertStore::empty();
+    store.add_parsable_certificates(certificates);
+    if store.is_empty() {
+        let message = "TLS to a store needs a ca_file on this system";
+        return Err(Error::misconfigured(message).with_reason(Reason::Tls));
+    }
+    config(store)
+}
+
 /// The TLS settings for plain http: no certificate is trusted, and none is read.
 pub(super) fn no_tls() -> Result<rustls::ClientConfig> {
     config(rustls::RootCertStore::empty())

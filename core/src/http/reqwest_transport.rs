@@ -238,6 +238,37 @@ impl ReqwestTransport {
             .map_err(|error| cannot_set_up(&cause(&error).words()))
     }
 
+    /// The certificates that the options and variables name, in addition to those of the system.
+    fn named_certificates(
+        &self,
+    ) -> std::result::Result<Vec<rustls::pki_types::CertificateDer<'static>>, Error> {
+        let named = self
+            .ca_files
+            .iter()
+            .map(|path| Bundle { what: "ca_file names".to_owned(), path: path.clone() });
+        let bundle = if self.ca_files.is_empty() { self.proxy_env.bundle() } else { None };
+        let mut more = Vec::new();
+        for bundle in named.chain(bundle).chain(self.proxy_env.extra()) {
+            more.extend(bundle.read()?);
+        }
+        Ok(more)
+    }
+
+    /// The TLS settings of a connection that does not use HTTP.
+    ///
+    /// Reads files. Errors: MISCONFIGURED with the reason `tls`; UNAVAILABLE without free files.
+    #[cfg(feature = "store")]
+    pub(crate) fn tls_settings(&self) -> std::result::Result<rustls::ClientConfig, Error> {
+        let more = self.named_certificates()?;
+        #[cfg(all(unix, not(target_vendor = "apple")))]
+        let mut tls =
+            certificates::tls(&self.proxy_env.roots, more, self.proxy_env.useless_roots())?;
+        #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+        let mut tls = certificates::tls_with_only(more)?;
+        tls.alpn_protocols.clear();
+        Ok(tls)
+    }
+
     fn with_tls(
         &self,
         builder: ClientBuilder,
@@ -248,15 +279,7 @@ impl ReqwestTransport {
         if is_plain {
             return Ok(builder.tls_backend_preconfigured(certificates::no_tls()?));
         }
-        let named = self
-            .ca_files
-            .iter()
-            .map(|path| Bundle { what: "ca_file names".to_owned(), path: path.clone() });
-        let bundle = if self.ca_files.is_empty() { self.proxy_env.bundle() } else { None };
-        let mut more = Vec::new();
-        for bundle in named.chain(bundle).chain(self.proxy_env.extra()) {
-            more.extend(bundle.read()?);
-        }
+        let more = self.named_certificates()?;
         #[cfg(all(unix, not(target_vendor = "apple")))]
         {
             let tls =

@@ -195,6 +195,12 @@ impl PrivateKey {
         }
     }
 
+    /// The key in DER form, which does not depend on how the PEM text is written.
+    #[cfg(feature = "store")]
+    pub(crate) fn secret_bytes(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
     /// The assertion of RFC 7523 3.
     fn assertion(
         &self,

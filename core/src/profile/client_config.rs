@@ -75,6 +75,8 @@ pub struct OAuthClient {
     pub audience: Option<String>,
     /// Further parameters of the token request.
     pub extra: Vec<(String, String)>,
+    /// The URL of the store for its tokens, which may hold a password; `None` means the session's.
+    pub store: Option<Secret>,
     /// The file of this configuration, for messages.
     pub config_file: Option<PathBuf>,
 }
@@ -306,6 +308,7 @@ impl<'a> Fields<'a> {
             scopes: self.list("scopes")?,
             audience: audiences.into_iter().next(),
             extra: self.extra()?,
+            store: self.optional("store")?.map(Secret::from),
             config_file: None,
         })
     }

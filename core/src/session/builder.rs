@@ -3,6 +3,7 @@
 use super::api_key_source::ApiKeySource;
 use super::options::Options;
 use super::source::{Credential, Source};
+use super::store::{Placed, Store};
 use super::{Session, Shared};
 use crate::authorize::{AllowedHosts, HostPolicy};
 use crate::client::{Client, TokenProvider};
@@ -64,6 +65,12 @@ impl SessionBuilder {
     /// Sets the field `storage` of [`Options`].
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.options.storage = Some(storage);
+        self
+    }
+
+    /// Sets the field `store` of [`Options`].
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.options.store = Some(url.into());
         self
     }
 
@@ -168,6 +175,7 @@ struct Opening<'a> {
     insecure_loopback: InsecureLoopback,
     root: Root,
     http: Http,
+    store: Store,
 }
 
 impl<'a> Opening<'a> {
@@ -178,7 +186,14 @@ impl<'a> Opening<'a> {
         let http = options.http()?;
         let root =
             Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
-        Ok(Opening { options, deployment: options.deployment()?, insecure_loopback, root, http })
+        Ok(Opening {
+            options,
+            deployment: options.deployment()?,
+            insecure_loopback,
+            root,
+            http,
+            store: Store::of(options)?,
+        })
     }
 
     /// `save_in`: the profile in whose directory the tokens are saved, if the application has no
@@ -203,13 +218,22 @@ impl<'a> Opening<'a> {
                     }
                     _ => source,
                 };
-                Ok(Source { credential: Credential::Static(source), label: label.into(), profile })
+                Ok(Source {
+                    credential: Credential::Static(source),
+                    label: label.into(),
+                    profile,
+                    unused_store: None,
+                })
             }
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
+                let of_profile = client.store.as_ref().map(Secret::expose);
                 let client = Client::new(client, &self.deployment, self.insecure_loopback)?;
-                let storage = self.storage(&client, save_in, own)?;
-                self.tokens(client, storage, label, profile)
+                let local = self.storage(&client, save_in, own)?;
+                let Placed { storage, unused } =
+                    self.store.place(self.options, &client, of_profile, save_in, local)?;
+                let source = self.tokens(client, storage, label, profile)?;
+                Ok(Source { unused_store: unused, ..source })
             }
         }
     }
@@ -230,7 +254,12 @@ impl<'a> Opening<'a> {
             profile.clone(),
             self.options.must_save,
         );
-        Ok(Source { credential: Credential::Tokens(Arc::new(cache)), label: label.into(), profile })
+        Ok(Source {
+            credential: Credential::Tokens(Arc::new(cache)),
+            label: label.into(),
+            profile,
+            unused_store: None,
+        })
     }
 
     /// A profile that has a client of its own saves only that client's tokens.
@@ -520,7 +549,12 @@ impl Session {
         setting::check("api_key", key)?;
         let opening = Opening::new(options, options.insecure_loopback())?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
-        let source = Source { credential, label: "argument: api_key".into(), profile: None };
+        let source = Source {
+            credential,
+            label: "argument: api_key".into(),
+            profile: None,
+            unused_store: None,
+        };
         opening.session(
             vec![source],
             None,
@@ -608,9 +642,9 @@ impl Session {
         options: &Options,
     ) -> Result<Session> {
         no_profile(options)?;
-        if options.storage.is_some() || options.save == Some(true) {
+        if options.storage.is_some() || options.store.is_some() || options.save == Some(true) {
             return Err(Error::invalid_argument(
-                "the tokens of a token provider are not saved; leave out save and storage",
+                "the tokens of a token provider are not saved; leave out save, storage and store",
             ));
         }
         let opening = Opening::new(options, options.insecure_loopback())?;

@@ -12,6 +12,7 @@ mod options;
 mod revocation;
 mod source;
 mod status;
+mod store;
 mod user_source;
 mod userinfo;
 
@@ -276,6 +277,12 @@ impl Session {
         SessionStatus::new(&sources, hosts, &shared.policy, &shared.deployment, &shared.notes)
     }
 
+    /// Reads what the stores of this session hold, so that [`Session::status`] says it. Blocks for
+    /// two seconds at most for each; uses the network.
+    pub fn contact_stores(&self) {
+        self.token_caches().for_each(|cache| cache.contact_store());
+    }
+
     fn host_status(&self, host: String) -> Option<HostStatus> {
         let url = format!("https://{host}/");
         let (source_index, _, under_development) = self.choose(&Target::parse(&url).ok()?).ok()?;
@@ -293,7 +300,13 @@ impl Session {
         self.shared
             .sources
             .iter()
-            .chain(self.shared.to_log_in.iter().filter(|source| !source.needs_login()))
+            .chain(self.shared.to_log_in.iter().filter(|source| self.is_to_use(source)))
+    }
+
+    /// Whether a user has logged in to the client of `to_log_in`, as far as it is known. If it is
+    /// not, another credential is used.
+    fn is_to_use(&self, to_log_in: &Source) -> bool {
+        !to_log_in.needs_login() && (self.shared.sources.is_empty() || !to_log_in.is_unread())
     }
 
     fn kinds(&self) -> Vec<crate::authorize::CredentialClass> {

@@ -5,6 +5,7 @@ use crate::authorize::{CredentialClass, HostPolicy, Target};
 use crate::credential::Transport;
 use crate::deployment::{Acceptance, Subject};
 use crate::error::Result;
+use crate::storage::StoreStatus;
 use crate::token_cache::{CachedToken, TokenCache, Wait};
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub(crate) struct Source {
     /// Where it was found, for users: `environment: PL_API_KEY`.
     pub(crate) label: Arc<str>,
     pub(crate) profile: Option<String>,
+    /// The store that is named and not used for it, with the reason.
+    pub(crate) unused_store: Option<StoreStatus>,
 }
 
 impl Source {
@@ -160,6 +163,16 @@ impl Source {
             Credential::Static(source) => source.with_current(use_it),
             Credential::Tokens(cache) => cache.with_current(wait, |token| use_it(token)),
         }
+    }
+
+    /// Whether only a look into the store can tell whether it can serve requests without a login.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.tokens().is_some_and(|cache| cache.is_unread())
+    }
+
+    /// What is known about the store that is named for it.
+    pub(crate) fn store(&self) -> Option<StoreStatus> {
+        self.unused_store.clone().or_else(|| self.tokens()?.store_status())
     }
 
     /// How requests carry the credential.

@@ -3,6 +3,7 @@
 use super::source::Source;
 use crate::authorize::HostPolicy;
 use crate::credential::{CredentialKind, Transport};
+use crate::storage::StoreStatus;
 use serde_json::{Value, json};
 
 /// One credential source of a session.
@@ -35,6 +36,8 @@ pub struct SourceStatus {
     pub transport: Transport,
     /// The file in which its tokens are saved; `None` for an API key and for a session in memory.
     pub file: Option<String>,
+    /// The store that is named for its tokens; `None` if there is none, and for an API key.
+    pub store: Option<StoreStatus>,
 }
 
 /// What a request to one host carries.
@@ -88,6 +91,14 @@ impl SessionStatus {
                 error.message()
             ));
         }
+        for (source, store) in sources.iter().filter_map(|source| Some((source, source.store()?))) {
+            if let Some(problem) = store.problem {
+                notes.push(format!(
+                    "{}: the store {} is not used ({problem})",
+                    source.label, store.name
+                ));
+            }
+        }
         let sources = sources
             .iter()
             .map(|source| {
@@ -120,6 +131,7 @@ impl SessionStatus {
                     file: cache
                         .and_then(|cache| cache.file())
                         .map(|file| file.display().to_string()),
+                    store: source.store(),
                 }
             })
             .collect();
@@ -201,6 +213,12 @@ impl SessionStatus {
                     "hosts": source.hosts,
                     "transport": source.transport.name(),
                     "file": source.file,
+                    "store": source.store.as_ref().map(|store| json!({
+                        "name": store.name,
+                        "reachable": store.reachable,
+                        "holds": store.holds,
+                        "problem": store.problem,
+                    })),
                 })
             })
             .collect();

@@ -46,6 +46,8 @@ pub struct LoginResult {
     pub profile: Option<String>,
     /// Where the session is saved; `None` if it lives in this process only.
     pub file: Option<PathBuf>,
+    /// The store that the session is saved in, without its password, if it is in none of the files.
+    pub store: Option<String>,
 }
 
 impl LoginResult {
@@ -59,6 +61,7 @@ impl LoginResult {
             "expires_at": self.expires_at,
             "profile": self.profile,
             "file": self.file.as_ref().map(|file| file.display().to_string()),
+            "store": self.store,
         })
     }
 }
@@ -225,6 +228,7 @@ impl UserSource {
             expires_at,
             profile: self.cache.profile().map(str::to_owned),
             file: self.cache.file().filter(|_| is_saved).map(Path::to_path_buf),
+            store: self.cache.store_status().filter(|_| is_saved).map(|store| store.name),
         }
     }
 

@@ -15,7 +15,7 @@ const FORM: u64 = 1;
 /// old one, not all of them.
 const REVOKED_LIMIT: usize = 16;
 /// Failures no longer count if nothing failed for this long after the last wait, in milliseconds.
-const FAILURES_AGE_MS: u64 = 600_000;
+pub(super) const FAILURES_AGE_MS: u64 = 600_000;
 
 /// The receipt of a token, by the clock of the computer that received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,40 @@ impl FailureRecord {
     pub(super) fn note_removed(&mut self) {
         self.receipt = None;
         self.clear_failures();
+    }
+
+    /// What a store says about tokens: their receipt, and marks.
+    #[cfg(feature = "store")]
+    pub(super) fn of_store(receipt: Option<Receipt>, revoked: Vec<String>) -> Self {
+        FailureRecord { receipt, revoked, ..FailureRecord::default() }
+    }
+
+    /// The wait alone, with these marks.
+    #[cfg(feature = "store")]
+    pub(super) fn wait_only(&self, revoked: Vec<String>) -> Self {
+        FailureRecord { receipt: None, revoked, ..self.clone() }
+    }
+
+    /// Moves the wait from one clock to another, which show these times at the same moment.
+    #[cfg(feature = "store")]
+    pub(super) fn move_wait(&mut self, from_unix_ms: u64, to_unix_ms: u64) {
+        if let Some((until, _)) = &mut self.not_before {
+            let left = until.saturating_sub(from_unix_ms);
+            let age = from_unix_ms.saturating_sub(*until);
+            *until = to_unix_ms.saturating_add(left).saturating_sub(age);
+        }
+    }
+
+    /// Adds what another record says: the later wait, and its marks.
+    #[cfg(feature = "store")]
+    pub(super) fn merge(&mut self, other: FailureRecord) {
+        let until = |record: &FailureRecord| record.not_before.as_ref().map_or(0, |(ms, _)| *ms);
+        if until(&other) > until(self) {
+            (self.not_before, self.failures) = (other.not_before, other.failures);
+        }
+        for mark in other.revoked {
+            self.mark_revoked(mark);
+        }
     }
 
     pub(super) fn clear_failures(&mut self) {

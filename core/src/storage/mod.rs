@@ -9,7 +9,10 @@ mod lock;
 mod memory;
 mod purpose;
 pub mod python_json;
+#[cfg(feature = "store")]
+pub mod redis_store;
 pub mod sops;
+mod store_status;
 mod token_file;
 
 pub use crate::file::{
@@ -20,6 +23,7 @@ pub use failure_record::{Failure, FailureRecord, Receipt};
 pub use file_storage::FileStorage;
 pub use memory::Memory;
 pub use purpose::Purpose;
+pub use store_status::StoreStatus;
 pub use token_file::fingerprint;
 
 use crate::clock::{Moment, millis};
@@ -133,6 +137,26 @@ pub enum TornRead {
     Retry,
 }
 
+/// What became of [`Storage::save_over`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saving {
+    /// The tokens are saved, in this version.
+    Saved(FileVersion),
+    /// Another process saved a session since. It was not replaced.
+    Overtaken,
+}
+
+/// A refresh token that is about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// Its mark.
+    pub mark: &'a str,
+    /// The identity of the saved tokens that the response replaces, if any are saved.
+    pub replaced: Option<&'a str>,
+    /// How long the request may take.
+    pub timeout: Duration,
+}
+
 /// Saves the tokens of one session. Called from any thread.
 pub trait TokenStorage: Send + Sync {
     /// What is saved, with the version that was read.
@@ -146,8 +170,24 @@ pub trait TokenStorage: Send + Sync {
     /// Errors: STORAGE; then what was saved before is unchanged.
     fn save(&self, stored: &Stored) -> Result<FileVersion>;
 
-    /// Whether [`TokenStorage::save`] would succeed now, as far as is known without it. Call it
-    /// under the lock. Errors: STORAGE.
+    /// As [`TokenStorage::save`], for tokens that were requested instead of the saved ones with the
+    /// identity `replaced`. A storage that compares saves nothing if others are saved meanwhile.
+    fn save_over(&self, stored: &Stored, replaced: Option<&str>) -> Result<Saving> {
+        let _ = replaced;
+        self.save(stored).map(Saving::Saved)
+    }
+
+    /// Called under the lock immediately before each send of a refresh token; `false` if the
+    /// storage holds another session since it was read.
+    ///
+    /// Errors: the token must not be sent.
+    fn announce(&self, sending: &Sending<'_>) -> Result<bool> {
+        let _ = sending;
+        Ok(true)
+    }
+
+    /// Whether [`TokenStorage::save`] would succeed now, as far as is known without it. Call it under
+    /// the lock. Errors: STORAGE.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -160,6 +200,12 @@ pub trait TokenStorage: Send + Sync {
     ///
     /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
+
+    /// As [`TokenStorage::lock`], for a refresh with this purpose.
+    fn lock_for(&self, deadline: Instant, purpose: Purpose) -> Result<Option<Box<dyn Lock + '_>>> {
+        let _ = purpose;
+        self.lock(deadline)
+    }
 
     /// The error of [`TokenStorage::lock`] if a call of it waits, or waited in vain, for a lock that is
     /// taken; `None` if the last one got it.
@@ -188,6 +234,21 @@ pub trait TokenStorage: Send + Sync {
 
     /// The file, for `status()`.
     fn path(&self) -> Option<&Path>;
+
+    /// What is known about the store that it uses, for `status()`.
+    fn store_status(&self) -> Option<StoreStatus> {
+        None
+    }
+
+    /// Reads what the store holds, for [`Storage::store_status`]. Blocks; uses the network.
+    fn contact_store(&self, now: Moment) {
+        let _ = now;
+    }
+
+    /// Whether it is not known if it holds a session, because to read it takes the network.
+    fn is_unread(&self) -> bool {
+        false
+    }
 }
 
 fn corrupt(what: &str) -> Error {

@@ -37,7 +37,7 @@ use crate::client::Client;
 use crate::clock::{Moment, Monotonic};
 use crate::error::Result;
 use crate::http::Http;
-use crate::storage::{FileVersion, TokenStorage};
+use crate::storage::{FileVersion, StoreStatus, TokenStorage};
 use single_flight::{FlightState, SingleFlight};
 use std::path::Path;
 use std::sync::Arc;
@@ -175,7 +175,7 @@ impl TokenCache {
 
     /// Whether requests can be served without a login, at least for some time.
     pub(crate) fn is_initialized(&self) -> bool {
-        self.saved.load().is_refreshable || self.is_usable()
+        self.saved.load().is_refreshable || self.is_usable() || self.is_unread()
     }
 
     /// The token if it is valid. When it is due, a refresh starts in the background.
@@ -270,6 +270,21 @@ impl TokenCache {
     /// Whether an API rejected its last token.
     pub(crate) fn is_rejected(&self) -> bool {
         self.last().is_some_and(|token| token.is_rejected())
+    }
+
+    /// Whether it is not known if there is a session, because to read it takes the network.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.storage.is_unread()
+    }
+
+    /// Reads what the store holds. Blocks; uses the network.
+    pub(crate) fn contact_store(&self) {
+        self.storage.contact_store(self.now());
+    }
+
+    /// What is known about the store that it uses.
+    pub(crate) fn store_status(&self) -> Option<StoreStatus> {
+        self.storage.store_status()
     }
 
     fn last_generation(&self) -> u64 {

@@ -8,7 +8,7 @@ use super::login_required::{LoginRequired, NoRefreshToken};
 use super::outcome::{Failed, RefreshOutcome, was_stopped};
 use super::reentry;
 use super::refresh_grant::{Obtained, RefreshGrant, Resend, TokenSource, mark_of};
-use super::saved_session::{FoundSession, Need, read_saved, save};
+use super::saved_session::{FoundSession, Need, read_saved, save_over};
 use crate::client::{Client, ProviderRequest};
 use crate::clock::{Moment, fraction};
 use crate::error::{Error, Status};
@@ -133,8 +133,9 @@ impl<'a> Refresh<'a, '_> {
                     token.is_fresh(now) && self.request.purpose != Purpose::Forced
                 };
                 if let Some(token) = token.as_ref().filter(is_enough) {
-                    let saved =
-                        save(self.storage.as_ref(), &unsaved.tokens, unsaved.replaced.clone());
+                    let replaced = unsaved.replaced.clone();
+                    let saved = save_over(self.storage.as_ref(), &unsaved.tokens, replaced);
+                    let Some(saved) = saved else { return self.taken_over() };
                     return Ok(RefreshOutcome::Unchanged {
                         token: token.clone(),
                         saved: Some(saved),
@@ -166,6 +167,7 @@ impl<'a> Refresh<'a, '_> {
         } else {
             TokenSource::Storage(read_version)
         };
+        let saved_identity = replaced.clone();
         let without_refresh_token = |has_tokens: bool| {
             let why = self.why_no_refresh_token(
                 is_foreign,
@@ -176,7 +178,7 @@ impl<'a> Refresh<'a, '_> {
             self.login_required().without_refresh_token(why)
         };
         let (issued, sent_version, replaced) =
-            match self.request(tokens, source, waited, &without_refresh_token) {
+            match self.request(tokens, source, saved_identity, waited, &without_refresh_token) {
                 Ok(Obtained::Issued { issued, sent: None }) => (issued, read_version, replaced),
                 Ok(Obtained::Issued { issued, sent: Some((sent, source)) }) => {
                     (issued, source.version(), Saved::Tokens(sent).identity())
@@ -200,8 +202,10 @@ impl<'a> Refresh<'a, '_> {
         let rejections = token.as_deref().map_or(0, CachedToken::rejections_of_next);
         let tokens = Stored::received(issued, self.now()).after_rejections(rejections);
         let is_refreshable = self.can_refresh(&tokens);
-        let save = save(self.storage.as_ref(), &tokens, replaced);
-        Ok(RefreshOutcome::Issued { tokens, save, is_refreshable })
+        match save_over(self.storage.as_ref(), &tokens, replaced) {
+            Some(save) => Ok(RefreshOutcome::Issued { tokens, save, is_refreshable }),
+            None => self.taken_over(),
+        }
     }
 
     fn now(&self) -> Moment {
@@ -216,7 +220,7 @@ impl<'a> Refresh<'a, '_> {
     ///
     /// Errors: as [`TokenStorage::lock`].
     fn lock(&self, started: Instant) -> Result<Option<Box<dyn Lock + 'a>>> {
-        match self.storage.lock(started + self.request.timeout) {
+        match self.storage.lock_for(started + self.request.timeout, self.request.purpose) {
             Err(error)
                 if self.client.is_m2m()
                     && matches!(error.status(), Status::Storage | Status::Unavailable) =>
@@ -316,13 +320,8 @@ impl<'a> Refresh<'a, '_> {
         };
         let is_another = content.identity().as_deref() != replaced;
         Ok(match content {
-            Saved::Tokens(newer) if is_another && self.token_of(&newer).is_usable(self.now()) => {
-                let is_refreshable = self.can_refresh(&newer);
-                Some(RefreshOutcome::Adopted { tokens: newer, version, is_refreshable })
-            }
-            Saved::Tokens(_) if is_another => {
-                let message = "another program saved a newer session while the access token was refreshed; try again";
-                return Err(Error::new(Status::Storage, message).with_retryable(true).into());
+            Saved::Tokens(theirs) if is_another => {
+                return self.theirs(theirs, version).map(Some);
             }
             Saved::Foreign => Some(RefreshOutcome::SessionGone {
                 version,
@@ -336,11 +335,37 @@ impl<'a> Refresh<'a, '_> {
         })
     }
 
+    /// The session of another process that the storage did not replace with the tokens of this
+    /// refresh, which are dropped.
+    fn taken_over(&self) -> Result<RefreshOutcome> {
+        let (content, version) = self.storage.load(self.now(), TornRead::Retry)?;
+        let error = match content {
+            Saved::Tokens(theirs) => return self.theirs(theirs, version),
+            Saved::Foreign => self.login_required().replaced(),
+            Saved::Nothing => self.login_required().logged_out(),
+        };
+        Ok(RefreshOutcome::SessionGone { version, error })
+    }
+
+    /// The session that another process saved while the response was pending.
+    ///
+    /// Errors: STORAGE if its access token expired.
+    fn theirs(&self, theirs: Arc<Stored>, version: FileVersion) -> Result<RefreshOutcome> {
+        if !self.token_of(&theirs).is_usable(self.now()) {
+            let message = "another program saved a newer session while the access token was refreshed; try again";
+            return Err(Error::new(Status::Storage, message).with_retryable(true).into());
+        }
+        let is_refreshable = self.can_refresh(&theirs);
+        Ok(RefreshOutcome::Adopted { tokens: theirs, version, is_refreshable })
+    }
+
     /// Requests a token: with client credentials, or with the refresh token of `tokens`.
+    /// `saved_identity`: that of the tokens in the storage.
     fn request(
         &self,
         tokens: Option<Arc<Stored>>,
         source: TokenSource,
+        saved_identity: Option<String>,
         waited: Duration,
         without_refresh_token: &dyn Fn(bool) -> Error,
     ) -> Result<Obtained> {
@@ -378,7 +403,13 @@ impl<'a> Refresh<'a, '_> {
             http: self.http,
             login_required: self.login_required(),
         };
-        grant.exchange(sent, source, &call, if has_failed { Resend::Never } else { Resend::Once })
+        grant.exchange(
+            sent,
+            source,
+            saved_identity,
+            &call,
+            if has_failed { Resend::Never } else { Resend::Once },
+        )
     }
 
     /// Shares server-side failures with other processes. Otherwise each process would send as many

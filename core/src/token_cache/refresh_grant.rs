@@ -2,7 +2,7 @@
 //! programs that take no lock.
 
 use super::cached_token::CachedToken;
-use super::file_unchanged::FileUnchanged;
+use super::file_unchanged::{Announcement, FileUnchanged};
 use super::login_required::LoginRequired;
 use super::outcome::Failed;
 use crate::client::Client;
@@ -72,13 +72,14 @@ pub(super) struct RefreshGrant<'a> {
 
 impl RefreshGrant<'_> {
     /// Sends the refresh token of `sent`. Another process may rotate it before each send. After a
-    /// refusal the file is reread.
+    /// refusal the file is reread. `saved_identity`: that of the tokens in the storage.
     ///
     /// Errors: LOGIN_REQUIRED if it is revoked; those of the request and of [`TokenStorage::load`].
     pub(super) fn exchange(
         &self,
         mut sent: Arc<Stored>,
         mut source: TokenSource,
+        mut saved_identity: Option<String>,
         call: &CallContext<'_>,
         mut resend: Resend,
     ) -> std::result::Result<Obtained, Failed> {
@@ -89,7 +90,15 @@ impl RefreshGrant<'_> {
             if self.storage.failure_record().is_marked_revoked(&mark) {
                 return Err(self.revoked(None));
             }
-            let unchanged = FileUnchanged::new(self.storage.clone(), source.version());
+            let unchanged = FileUnchanged::new(
+                self.storage.clone(),
+                source.version(),
+                Announcement {
+                    mark: mark.clone(),
+                    replaced: saved_identity.clone(),
+                    timeout: call.time_left(),
+                },
+            );
             let http = self.http.with_precondition(unchanged.precondition());
             let error = match self.client.request(&call.over(&http), Some(&sent.tokens)) {
                 Ok(issued) => {
@@ -111,6 +120,7 @@ impl RefreshGrant<'_> {
                         if newer.tokens.refresh_token().is_some()
                             && file_changes < MAX_FILE_CHANGES =>
                     {
+                        saved_identity = identity_of(&newer);
                         (sent, source) = (newer, TokenSource::in_version(version));
                         continue;
                     }
@@ -133,6 +143,7 @@ impl RefreshGrant<'_> {
                 }
                 Some((newer, version)) if !has_switched => {
                     has_switched = true;
+                    saved_identity = identity_of(&newer);
                     (sent, source) = (newer, TokenSource::in_version(version));
                 }
                 _ if is_refused => {
@@ -188,6 +199,10 @@ impl RefreshGrant<'_> {
     fn is_usable(&self, tokens: &Stored) -> bool {
         CachedToken::bearer(tokens, self.http.random()).is_usable(self.now())
     }
+}
+
+fn identity_of(tokens: &Arc<Stored>) -> Option<String> {
+    Saved::Tokens(tokens.clone()).identity()
 }
 
 /// The mark of a refresh token. An attempt of another client with the same token says nothing about

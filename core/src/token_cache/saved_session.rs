@@ -2,8 +2,8 @@
 
 use super::outcome::{Failed, Save, Unsaved};
 use crate::clock::Moment;
-use crate::error::Reason;
-use crate::storage::{FileVersion, Saved, Stored, TokenStorage, TornRead};
+use crate::error::{Error, Reason};
+use crate::storage::{FileVersion, Saved, Saving, Stored, TokenStorage, TornRead};
 use std::sync::Arc;
 
 /// What was read under the lock.
@@ -66,13 +66,26 @@ pub(super) fn read_saved(
     Ok(found)
 }
 
-/// Saves tokens. If that fails, the session continues in memory.
+/// Saves the tokens of a login. If that fails, the session continues in memory.
 pub(super) fn save(storage: &dyn TokenStorage, tokens: &Stored, replaced: Option<String>) -> Save {
-    match storage.save(tokens) {
-        Ok(version) => Save::Saved(version),
-        Err(error) => {
-            log::warn!("the new tokens could not be saved and are in this process only: {error}");
-            Save::Unsaved(Arc::new(Unsaved { tokens: tokens.clone(), error, replaced }))
-        }
+    storage.save(tokens).map_or_else(|error| unsaved(tokens, error, replaced), Save::Saved)
+}
+
+/// As [`save`], for tokens that replace the saved ones with this identity; `None` if another
+/// process saved a session since.
+pub(super) fn save_over(
+    storage: &dyn TokenStorage,
+    tokens: &Stored,
+    replaced: Option<String>,
+) -> Option<Save> {
+    match storage.save_over(tokens, replaced.as_deref()) {
+        Ok(Saving::Saved(version)) => Some(Save::Saved(version)),
+        Ok(Saving::Overtaken) => None,
+        Err(error) => Some(unsaved(tokens, error, replaced)),
     }
+}
+
+fn unsaved(tokens: &Stored, error: Error, replaced: Option<String>) -> Save {
+    log::warn!("the new tokens could not be saved and are in this process only: {error}");
+    Save::Unsaved(Arc::new(Unsaved { tokens: tokens.clone(), error, replaced }))
 }

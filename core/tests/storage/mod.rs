@@ -19,5 +19,6 @@ mod refresh_races;
 mod revoked_marks;
 mod rotation_races;
 mod stopped_process;
+mod store;
 mod unsaved;
 mod watch;

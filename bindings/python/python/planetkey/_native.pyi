@@ -386,6 +386,13 @@ class SourceStatus:
     @property
     def file(self) -> str | None:
         """The file that its tokens are saved in. None for an API key and for other storage."""
+    @property
+    def store(self) -> dict[str, Any] | None:
+        """The store for its tokens. None if there is none.
+
+        The keys are ``name``, the URL without its password; ``reachable`` and ``holds``, None until
+        it was used; and ``problem``, why it could not be used or is not used.
+        """
     def __copy__(self) -> SourceStatus: ...
     def __deepcopy__(self, _memo: dict[int, Any]) -> SourceStatus: ...
 
@@ -476,6 +483,9 @@ class Session:
         allow_insecure_loopback: Whether hosts on this computer may be used over plain http.
         ca_file: A PEM file with the certificates to trust, in addition to the system's.
         proxy: The URL of an HTTP proxy. By default that of the environment.
+        store: The URL of a store that speaks the Redis protocol: ``redis://``, ``rediss://`` or
+            ``redis+unix://``. All machines that name it share one token. By default the store of
+            the profile, or else ``PLANETKEY_STORE``.
     """
     @staticmethod
     def from_defaults(
@@ -489,6 +499,7 @@ class Session:
         allow_insecure_loopback: bool | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
+        store: str | None = None,
     ) -> Session:
         """Opens a session on everything that the environment and configuration files offer.
 
@@ -516,6 +527,7 @@ class Session:
         allow_insecure_loopback: bool | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
+        store: str | None = None,
     ) -> Session:
         """Opens a session on a saved or built-in profile.
 
@@ -543,6 +555,7 @@ class Session:
         allow_insecure_loopback: bool | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
+        store: str | None = None,
     ) -> Session:
         """Opens a session on an API key.
 
@@ -572,6 +585,7 @@ class Session:
         allow_insecure_loopback: bool | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
+        store: str | None = None,
     ) -> Session:
         """Opens a session of an M2M client: the client credentials grant of OAuth.
 
@@ -634,6 +648,7 @@ class Session:
         allow_insecure_loopback: bool | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
+        store: str | None = None,
     ) -> Session:
         """Opens a session of any registered client.
 
