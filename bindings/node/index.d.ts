@@ -312,8 +312,13 @@ export interface LoginResult {
   readonly expiresAt: Date | null;
   /** The profile of the session. */
   readonly profile: string | null;
-  /** The file in which the session is saved. Null for a session in memory. */
+  /** The file in which the session is saved. Null for a session in memory or in a store. */
   readonly file: string | null;
+  /**
+   * The store in which the session is saved, without its password. Null if it is in a file or in
+   * memory.
+   */
+  readonly store: string | null;
 }
 
 /** The options of {@link PendingLogin.wait}. */

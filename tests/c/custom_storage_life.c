@@ -43,10 +43,19 @@ static void user_data_is_freed_once(void) {
     options = options_with(&first);
     CHECK_STATUS(planetkey_session_from_profile("no such profile", options, &session, &error),
                  PLANETKEY_STATUS_INVALID_ARGUMENT);
-    CHECK_STATUS(planetkey_session_from_defaults(options, &session, &error),
+    CHECK_STATUS(planetkey_session_from_m2m("id", "", options, &session, &error),
                  PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(first.destroyed == 0);
     planetkey_options_free(options);
+    end(&first);
+
+    /* It is for the first M2M client that planetkey_session_from_defaults() finds. */
+    begin(&first);
+    options = options_with(&first);
+    CHECK_OK(planetkey_session_from_defaults(options, &session, &error));
+    planetkey_options_free(options);
+    CHECK(first.destroyed == 0);
+    planetkey_session_free(session);
     end(&first);
 }
 

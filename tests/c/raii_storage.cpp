@@ -134,7 +134,8 @@ void it_lives_as_long_as_its_sessions() {
     Options moved = std::move(again);
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, "options", [&] { again.storage(replaced); });
     CHECK(replaced.use_count() == 1);
-    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, "storage", [&] { Session::from_defaults(moved); });
+    // It is for the first M2M client that from_defaults finds.
+    CHECK(Session::from_defaults(moved).status().is_initialized());
 }
 
 void what_it_throws_is_a_status() {

@@ -208,7 +208,7 @@ fn f133_the_prompts_of_a_login_are_not_on_standard_output() {
     let file = scene.home.path().join(USER_TOKEN);
     let wanted = json!({
         "prompted": true, "subject": "user|ada", "email": null, "scopes": ["planet", "offline_access"], "profile": "planet-user",
-        "file": file, "client_type": "oidc_device_code", "default": true, "expires_at": told["expires_at"],
+        "file": file, "client_type": "oidc_device_code", "default": true, "expires_at": told["expires_at"], "store": null,
     });
     assert_eq!(told, wanted);
     assert!(told["expires_at"].is_i64() && !output.contains("eyJ"), "{output}");
@@ -336,7 +336,8 @@ fn the_profile_depends_on_the_options() {
     assert_eq!(code, 0, "{screen}");
     assert!(
         screen.contains("profile planet-user")
-            && screen.contains("PL_API_KEY of the environment takes precedence over"),
+            && screen
+                .contains("the credential of the environment (PL_API_KEY) takes precedence over"),
         "{screen}"
     );
     // A default profile of an API key stays as it is.

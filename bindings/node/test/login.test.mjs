@@ -50,7 +50,9 @@ test('a device login with a prompt', limit, async () => {
   const session = simulator.userSession();
   const loggedIn = await context.run('mine', () => session.login({ prompt, openBrowser: false, scopes: OPENID }));
   const { scopes, expiresAt, ...rest } = loggedIn;
-  assert.deepEqual(rest, { prompted: true, subject: 'user|ada', email: 'ada@example.com', profile: 'planet-user', file });
+  assert.deepEqual(rest, {
+    prompted: true, subject: 'user|ada', email: 'ada@example.com', profile: 'planet-user', file, store: null,
+  });
   assert.deepEqual(new Set(scopes), new Set(OPENID));
   assert.ok(expiresAt instanceof Date && expiresAt > new Date());
   assert.equal(shown.length, 1);
@@ -372,7 +374,10 @@ test('M2M clients and API keys need no user', limit, async () => {
   assert.equal((await simulator.m2mSession().login()).prompted, false);
   assert.deepEqual(
     await simulator.apiKeySession().login(),
-    { prompted: false, subject: null, email: null, scopes: [], expiresAt: null, profile: null, file: null },
+    {
+      prompted: false, subject: null, email: null, scopes: [], expiresAt: null, profile: null, file: null,
+      store: null,
+    },
   );
   for (const call of ['userinfo', 'idTokenClaims', 'startDeviceLogin', 'startBrowserLogin']) {
     await assert.rejects(simulator.m2mSession()[call](), { code: 'UNSUPPORTED' }, call);

@@ -61,6 +61,12 @@ impl LoginResult {
         self.core.file.as_ref().map(|file| file.display().to_string())
     }
 
+    /// The store that holds the session, without its password. None for a file or memory.
+    #[getter]
+    fn store(&self) -> Option<&str> {
+        self.core.store.as_deref()
+    }
+
     /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf

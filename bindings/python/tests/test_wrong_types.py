@@ -85,6 +85,7 @@ def test_a_wrong_type_names_the_parameter(simulator: Simulator) -> None:
         "http_status": 401,
         "key": "PLAK0",
         "name": "planet-user",
+        "provider": lambda: ("token", 60.0),
         "session": simulator.key(),
         "timeout": 1,
         "url": url,

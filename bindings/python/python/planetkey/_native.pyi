@@ -140,6 +140,9 @@ class LoginResult:
     @property
     def file(self) -> str | None:
         """The file that the session is saved in. None if it is in memory only."""
+    @property
+    def store(self) -> str | None:
+        """The store that holds the session, without its password. None for a file or memory."""
     def __copy__(self) -> LoginResult: ...
     def __deepcopy__(self, _memo: dict[int, Any]) -> LoginResult: ...
 

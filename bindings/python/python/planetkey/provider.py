@@ -70,8 +70,8 @@ class Asker:
     def __init__(self, provider: Any) -> None:  # noqa: ANN401
         if not callable(provider):
             raise TypeError(
-                f"provider must be callable, not {type(provider).__name__}; "
-                "see planetkey.TokenProvider"
+                "provider must be callable (see planetkey.TokenProvider), "
+                f"not {type(provider).__name__}"
             )
         self._provider = provider
         self._takes_request = _has_request(provider)
