@@ -43,7 +43,7 @@ static void user_data_is_freed_once(void) {
     options = options_with(&first);
     CHECK_STATUS(planetkey_session_from_profile("no such profile", options, &session, &error),
                  PLANETKEY_STATUS_INVALID_ARGUMENT);
-    CHECK_STATUS(planetkey_session_from_m2m("id", "", options, &session, &error),
+    CHECK_STATUS(planetkey_session_from_m2m("id", "", NULL, 0, NULL, options, &session, &error),
                  PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(first.destroyed == 0);
     planetkey_options_free(options);

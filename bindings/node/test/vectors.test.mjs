@@ -106,8 +106,19 @@ async function run(written) {
   } finally {
     for (const name of Object.keys(environment)) delete process.env[name];
     Object.assign(process.env, kept);
-    // A refresh that a case leaves pending may still be writing.
-    rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+    await removeHome(home);
+  }
+}
+
+/** A refresh that a case leaves pending may still be writing. */
+async function removeHome(home) {
+  for (let attempts = 100; ; attempts--) {
+    try {
+      return rmSync(home, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY' || attempts === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 }
 
