@@ -5,6 +5,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 PYTHON ?= python3
+# The platforms of `make dist`, as packaging/common.py names them; all if it is empty.
+TARGETS ?=
 # The number of suites that run at the same time: two for each processor, because most of them wait
 # for servers, timers and other processes more than they compute.
 JOBS ?= $(shell expr 2 '*' "$$(nproc 2>/dev/null || echo 2)")
@@ -20,6 +22,7 @@ docs_packages := doxygen
 browser_packages := chromium chromium-driver
 model_packages := spin
 store_packages := redis-server openssl
+package_packages := lintian dpkg-dev
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large and needed by one suite only. That suite says so when it is skipped.
 gdal_packages := libgdal-dev
@@ -31,8 +34,9 @@ suites := test-model test-c test-peers test-node test-fuzz test-rust test-proces
 	test-servers test-docs docs test-python lint test-browser test-gdal test-install \
 	test-schedules test-demo test-readme test-asan test-static-libs
 
-.PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized demo check \
-	test test-suites $(suites) test-vectors check-windows audit fuzz pictures bench chaos install dist clean
+.PHONY: all help prerequisites build python-tools wheel addon bindings pages rust-tests sanitized \
+	demo check test test-suites $(suites) test-vectors test-packages test-distributions check-windows \
+	audit fuzz pictures bench chaos install package dist release-check clean
 
 all: build
 
@@ -58,6 +62,10 @@ addon: build ## builds the Node addon
 	node bindings/node/build-addon.mjs
 
 bindings: wheel addon
+
+# The manual pages and completions of the command.
+pages: build
+	$(CARGO) build --release --locked -p planetkey-cli --example pages
 
 rust-tests: build
 	$(CARGO) test --release --locked --no-run
@@ -203,10 +211,27 @@ bench: bindings ## measures planetkey and other clients, and prints tables
 install: prerequisites ## installs the library, headers, pkg-config and CMake files, and the command below PREFIX
 	ffi/install "$(PREFIX)"
 
-dist: prerequisites ## builds the wheel and the npm tarball in build/dist
+package: prerequisites ## builds a wheel and an npm package for this machine in build/package
 	bindings/python/dist
-	mkdir -p build/dist
-	cd bindings/node && npm pack --pack-destination ../../build/dist
+	mkdir -p build/package
+	cd bindings/node && npm pack --pack-destination ../../build/package
+
+dist: prerequisites ## makes all packages of a release in build/dist, for every platform
+	@tests/need dpkg
+	packaging/dist $(TARGETS)
+
+# Packages of this machine's build, installed here.
+test-packages: bindings pages ## tests the scripts that make packages, and installs what they make
+	@tests/need $(package_packages)
+	$(suite) packages tests/packages/run
+
+# Not part of `make test`, because `make dist` takes long.
+test-distributions: prerequisites ## installs what `make dist` made in Debian 11, 12 and 13, as root
+	@tests/need debootstrap qemu-user-static musl-tools $(package_packages)
+	tests/packages/distributions
+
+release-check: ## checks version, change log and packages before a release is tagged
+	packaging/release-check
 
 clean: ## removes everything that was built
 	$(CARGO) clean

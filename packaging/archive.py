@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Packs the archives for C and C++ and those of the static command: archive.py [TARGET...]
+
+An archive has a directory of its own, which works wherever it is unpacked.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from common import (
+    DIST,
+    LICENCES,
+    ROOT,
+    THIRD_PARTY,
+    WORK,
+    Target,
+    built,
+    named_targets,
+    run,
+    version,
+    write_tar_gz,
+)
+
+
+def documents(directory: Path, target: Target, files: tuple[str, ...]) -> None:
+    """Licences, change log and bills of materials."""
+    directory.mkdir(parents=True)
+    for name in (*LICENCES, "CHANGELOG.md"):
+        shutil.copyfile(ROOT / name, directory / name)
+    shutil.copyfile(WORK / THIRD_PARTY, directory / THIRD_PARTY)
+    for file in files:
+        shutil.copyfile(built(target) / f"{file}.cdx.json", directory / f"{file}.cdx.json")
+
+
+def empty(name: str) -> Path:
+    directory = WORK / "archive" / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
+def library(target: Target) -> None:
+    name = f"libplanetkey-{version()}-{target.name}"
+    directory = empty(name)
+    # A program that links libplanetkey.a statically needs the compiler's unwinder, and musl is one
+    # library.
+    musl = {"PRIVATE_LIBRARIES": "-lgcc_eh -lc"} if target.npm_libc == "musl" else {}
+    run(
+        *(ROOT / "ffi" / "install", directory),
+        PLANETKEY_BUILT="1",
+        PLANETKEY_BUILT_FILES=str(built(target)),
+        RELOCATABLE="1",
+        STRIP=":",
+        DESTDIR="",
+        LIBDIR="",
+        **musl,
+    )
+    shutil.copytree(WORK / "pages", directory / "share", dirs_exist_ok=True)
+    shutil.copytree(
+        ROOT / "ffi" / "examples", directory / "share" / "doc" / "planetkey" / "examples"
+    )
+    documents(
+        directory / "share" / "doc" / "planetkey" / "licences",
+        target,
+        ("libplanetkey_ffi.so", "planetkey", "planetkey-simulator"),
+    )
+    write_tar_gz(DIST / f"{name}.tar.gz", directory, name)
+
+
+def command(target: Target) -> None:
+    """The command alone: a static program, with its pages."""
+    name = f"planetkey-{version()}-{target.name.removesuffix('-musl')}"
+    directory = empty(name)
+    shutil.copy(built(target) / "planetkey", directory / "planetkey")
+    shutil.copytree(WORK / "pages", directory / "share")
+    documents(directory / "licences", target, ("planetkey",))
+    write_tar_gz(DIST / f"{name}.tar.gz", directory, name)
+
+
+def main() -> None:
+    for target in named_targets():
+        library(target)
+        if target.npm_libc == "musl":
+            command(target)
+
+
+if __name__ == "__main__":
+    main()
