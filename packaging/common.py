@@ -196,7 +196,7 @@ def write_tar_gz(archive: Path, directory: Path, prefix: str) -> None:
             name = str(Path(prefix) / path.relative_to(directory))
             tar.add(path, name, recursive=False, filter=normal)
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=epoch()) as packed:
+    with archive.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=epoch()) as packed:
         packed.write(data.getvalue())
 
 
