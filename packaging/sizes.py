@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the sizes of what packaging/build built, with the ten largest crates: sizes.py [TARGET...]
 
-Fails if a file is larger than it may be.
+Says which files are larger than they should be.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
         if path.suffix == ".whl" and size > WHEEL:
             large.append(f"{path.name}: {size} bytes, limit {WHEEL}")
     if large:
-        raise SystemExit("too large: " + "; ".join(large))
+        print("\nlarger than it should be: " + "; ".join(large))
 
 
 if __name__ == "__main__":
