@@ -216,7 +216,7 @@ package: prerequisites ## builds a wheel and an npm package for this machine in 
 	mkdir -p build/package
 	cd bindings/node && npm pack --pack-destination ../../build/package
 
-dist: prerequisites ## makes all packages of a release in build/dist, for every platform
+dist: prerequisites ## makes the packages of a release in build/dist; TARGETS=all: for every platform
 	@tests/need dpkg
 	packaging/dist $(TARGETS)
 
