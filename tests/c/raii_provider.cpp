@@ -125,9 +125,9 @@ void what_it_throws_is_a_status() {
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, "NUL", [&] { nul.access_token(); });
 
     /* The error of another session, with all its details. */
-    const auto nobody = std::make_shared<Session>(Session::from_profile("planet-user"));
-    const Session session = Session::from_token_provider([nobody](const TokenRequest &) {
-        return ProvidedToken{nobody->access_token().str(), 1h};
+    const auto logged_out = std::make_shared<Session>(Session::from_profile("planet-user"));
+    const Session session = Session::from_token_provider([logged_out](const TokenRequest &) {
+        return ProvidedToken{logged_out->access_token().str(), 1h};
     });
     try {
         session.access_token();

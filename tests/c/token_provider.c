@@ -224,7 +224,7 @@ static planetkey_error *failing(int how, int32_t returns, const planetkey_error 
 }
 
 static void failures(void) {
-    planetkey_session *nobody = NULL;
+    planetkey_session *logged_out = NULL;
     planetkey_error *error = NULL;
     planetkey_error *forwarded;
     error = failing(RETURNS, PLANETKEY_STATUS_DENIED, NULL, PLANETKEY_STATUS_DENIED);
@@ -244,15 +244,15 @@ static void failures(void) {
     planetkey_error_free(error);
 
     /* The error of another session. */
-    CHECK_OK(planetkey_session_from_profile("planet-user", NULL, &nobody, &error));
-    error = failure_of(nobody, PLANETKEY_STATUS_LOGIN_REQUIRED);
+    CHECK_OK(planetkey_session_from_profile("planet-user", NULL, &logged_out, &error));
+    error = failure_of(logged_out, PLANETKEY_STATUS_LOGIN_REQUIRED);
     forwarded = failing(FORWARDS, 0, error, PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK_TEXT(planetkey_error_message(forwarded), planetkey_error_message(error));
     CHECK_TEXT(planetkey_error_reason(forwarded), "never_logged_in");
     CHECK_TEXT(planetkey_error_profile(forwarded), "planet-user");
     planetkey_error_free(forwarded);
     planetkey_error_free(error);
-    planetkey_session_free(nobody);
+    planetkey_session_free(logged_out);
 }
 
 static void a_provider_that_hangs_costs_the_deadline(void) {

@@ -2,7 +2,7 @@
  * The protocol of the machines that share a user session in a store: lock, adopt, announce, request,
  * save. README.md says what is modelled.
  *
- * Each machine has one planetkey process. Numbers stand for token responses, as in protocol.pml:
+ * Each machine has one planetkey process. Numbers are token responses, as in protocol.pml:
  * token 1 is in the store at the start. A step in the store is one script, so it is atomic.
  */
 

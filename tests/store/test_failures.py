@@ -249,7 +249,7 @@ def test_a_lock_that_its_holder_left_ends_by_itself(
     fleet.m2m(0, store.url).access_token()
     record = store.record()
     store.client().delete(record)
-    store.client().set(record + ":lock", "somebody", px=4000)
+    store.client().set(record + ":lock", "another-process", px=4000)
     fleet.m2m(1, store.url, timeout=3).access_token()
     assert simulator.count("m2m.token") == 2
 
@@ -258,6 +258,6 @@ def test_a_lock_without_an_end_is_not_of_planetkey(store: StoreServer, fleet: Fl
     fleet.m2m(0, store.url).access_token()
     record = store.record()
     store.client().delete(record)
-    store.client().set(record + ":lock", "somebody")
+    store.client().set(record + ":lock", "another-process")
     fleet.m2m(1, store.url, timeout=3).access_token()
     assert store.client().hget(record, "tokens")

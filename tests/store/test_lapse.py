@@ -66,7 +66,7 @@ def end_lock(store: StoreServer) -> None:
 def wait_for_polls(store: StoreServer) -> None:
     """Waits until another machine has asked for the lock several times."""
     before = scripts(store)
-    wait_until(lambda: scripts(store) >= before + POLLS, "nobody asks for the lock")
+    wait_until(lambda: scripts(store) >= before + POLLS, "no process asks for the lock")
 
 
 def test_a_successor_waits_for_the_result(

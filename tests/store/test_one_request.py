@@ -213,13 +213,13 @@ def test_the_defaults_find_a_session_that_is_in_the_store_only(
 def test_two_profiles_are_two_sessions(store: StoreServer, fleet: Fleet) -> None:
     fleet.log_in(store.url, expired=False)
     home = fleet.home(1)
-    directory = home / ".planet" / "somebody-else"
+    directory = home / ".planet" / "another-profile"
     directory.mkdir(parents=True, mode=0o700)
     (directory / "auth_client.json").write_text(
         json.dumps({"client_type": "oidc_device_code", "client_id": _user_client(fleet)})
     )
     session = planetkey.Session.from_profile(
-        "somebody-else",
+        "another-profile",
         storage_root=home,
         store=store.url,
         deployment=fleet.simulator.deployment,

@@ -75,7 +75,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     raise_as(&class(py, error.status()), error)
 }
 
-/// The error of the core that a planetkey exception stands for; `None` for any other exception.
+/// The core error that a planetkey exception represents; `None` for any other exception.
 pub(crate) fn from_exception(exception: &Bound<'_, PyBaseException>) -> Option<Error> {
     let py = exception.py();
     if !exception.is_instance(&py.get_type::<classes::Error>()).ok()? {

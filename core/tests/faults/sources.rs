@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 
-/// Stands for everything that the server, the files and the caller must not find in an error.
+/// A value that no error may contain, wherever it came from: the server, a file or the caller.
 const CANARY: &str = "CANARY-4b1d";
 
 fn at(token_endpoint: &str) -> Session {

@@ -308,7 +308,7 @@ fn errors_of_the_provider_reach_every_caller_and_are_not_permanent() {
         let error = scene.error();
         assert_eq!((error.status(), error.message()), (status, message.as_str()));
         calls += 1;
-        // Until the pause is over the callers share the failure.
+        // Callers share the failure until the wait ends.
         let again = scene.error();
         assert_eq!((again.status(), again.message()), (status, message.as_str()));
         let pause = again.retry_after().unwrap();

@@ -29,7 +29,7 @@ pub struct StoreLocation {
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) database: u32,
-    /// What stands before the name of each key.
+    /// The prefix of each key.
     pub(super) prefix: String,
     /// The parameter `ca_file`: a file of CA certificates to trust in addition.
     pub(crate) ca_file: Option<PathBuf>,

@@ -16,7 +16,7 @@ const SALT: &[u8] = b"planetkey store 1";
 const KEY_BYTES: usize = 32;
 /// Eight bytes identify a key among those of one client.
 const ID_BYTES: usize = 8;
-/// A key that a person invents is shorter, and can be guessed from a copy of the store.
+/// A shorter key is likely to be a password, which can be guessed from a copy of the store.
 pub(crate) const MIN_KEY_CHARACTERS: usize = 32;
 
 /// One key, derived from a secret.
