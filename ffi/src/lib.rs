@@ -79,6 +79,7 @@ mod handle;
 mod input;
 mod options_handle;
 mod text;
+mod user_data;
 
 pub use authorization::*;
 pub use authorize::*;

@@ -13,6 +13,7 @@ use crate::error::planetkey_error;
 use crate::input;
 use crate::status::planetkey_status;
 use crate::text::c_string;
+use crate::user_data::UserData;
 
 /// The level of a log record. Parameters take it as int32_t.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,23 +62,7 @@ type Callback = unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_c
 
 struct Sink {
     callback: Callback,
-    user_data: *mut c_void,
-    destroy: planetkey_destroy_callback,
-}
-
-// SAFETY: by the documentation the callbacks run on any thread, several at once. Only callbacks use
-// the pointer.
-unsafe impl Send for Sink {}
-// SAFETY: as above.
-unsafe impl Sync for Sink {}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
-            // SAFETY: the caller gave both together. This runs once, when no thread holds the sink.
-            unsafe { destroy(self.user_data) };
-        }
-    }
+    user_data: UserData,
 }
 
 static SINK: ArcSwapOption<Sink> = ArcSwapOption::const_empty();
@@ -107,7 +92,7 @@ impl Log for Logger {
         // SAFETY: the caller of planetkey_set_log_callback() promised a function of this type.
         unsafe {
             (sink.callback)(
-                sink.user_data,
+                sink.user_data.pointer(),
                 record.level() as i32,
                 target.as_ptr(),
                 message.as_ptr(),
@@ -173,13 +158,8 @@ pub unsafe extern "C" fn planetkey_set_log_callback(
 ) -> planetkey_status {
     let body = || {
         // Made first, because whatever fails afterwards must call `destroy`.
-        let sink = callback.map(|callback| Arc::new(Sink { callback, user_data, destroy }));
-        if sink.is_none()
-            && let Some(destroy) = destroy
-        {
-            // SAFETY: the caller gave both together, and nothing else holds the pointer.
-            unsafe { destroy(user_data) };
-        }
+        let user_data = UserData::new(user_data, destroy);
+        let sink = callback.map(|callback| Arc::new(Sink { callback, user_data }));
         let max_level = level_filter(max_level)?;
         if sink.is_some() {
             install()?;

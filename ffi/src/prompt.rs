@@ -16,6 +16,7 @@ use crate::log::planetkey_destroy_callback;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 use crate::text::{c_string, optional_c_string, pointer};
+use crate::user_data::UserData;
 
 /// What a user must see for a login, and a place for the answer. Lent to a
 /// ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message
@@ -93,27 +94,6 @@ pub(crate) struct Callback {
     user_data: UserData,
 }
 
-struct UserData {
-    user_data: *mut c_void,
-    destroy: planetkey_destroy_callback,
-}
-
-// SAFETY: by its documentation the callback runs on the threads that log in. Only callbacks use the
-// pointer.
-unsafe impl Send for UserData {}
-// SAFETY: as above. By its documentation, logins on several threads may call it at once.
-unsafe impl Sync for UserData {}
-
-impl Drop for UserData {
-    fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
-            // SAFETY: the caller gave both together. This runs once, when no login holds the
-            // callback.
-            unsafe { destroy(self.user_data) };
-        }
-    }
-}
-
 impl Callback {
     /// `None` without a function; `destroy` is called then.
     pub(crate) fn new(
@@ -121,7 +101,7 @@ impl Callback {
         user_data: *mut c_void,
         destroy: planetkey_destroy_callback,
     ) -> Option<Callback> {
-        let user_data = UserData { user_data, destroy };
+        let user_data = UserData::new(user_data, destroy);
         prompt.map(|prompt| Callback { prompt, user_data })
     }
 }
@@ -131,7 +111,7 @@ impl Prompter for Callback {
         let shown = planetkey_prompt::new(prompt);
         // SAFETY: the caller of planetkey_login_options_set_prompt() promised a function of this
         // type. The prompt outlives the call.
-        let status = unsafe { (self.prompt)(self.user_data.user_data, &raw const shown) };
+        let status = unsafe { (self.prompt)(self.user_data.pointer(), &raw const shown) };
         if status != planetkey_status::Ok as i32 {
             let known = Status::from_number(status);
             let name = known.map(|status| format!(", {status}")).unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::options::planetkey_options;
 use crate::options_handle;
 use crate::session::{construct, planetkey_session};
 use crate::status::planetkey_status;
+use crate::user_data::UserData;
 
 /// What a session asks its token provider for, and a place for the token. Lent to a
 /// ::planetkey_token_callback, which must not free it.
@@ -64,25 +65,6 @@ struct Provider {
     user_data: UserData,
 }
 
-struct UserData {
-    user_data: *mut c_void,
-    destroy: planetkey_destroy_callback,
-}
-
-// SAFETY: by its documentation the callback runs on any thread. Only callbacks use the pointer.
-unsafe impl Send for UserData {}
-// SAFETY: as above. The core makes one call at a time.
-unsafe impl Sync for UserData {}
-
-impl Drop for UserData {
-    fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
-            // SAFETY: the caller gave both together. This runs once, when no session needs the provider.
-            unsafe { destroy(self.user_data) };
-        }
-    }
-}
-
 impl TokenProvider for Provider {
     fn token(&self, request: &ProviderRequest<'_>) -> Result<ProvidedToken> {
         let asked = planetkey_token_request {
@@ -92,7 +74,7 @@ impl TokenProvider for Provider {
         };
         // SAFETY: the caller of planetkey_session_from_token_provider() promised a function of this type. The
         // request outlives the call.
-        let status = unsafe { (self.callback)(self.user_data.user_data, &raw const asked) };
+        let status = unsafe { (self.callback)(self.user_data.pointer(), &raw const asked) };
         let answer = asked.answer.into_inner().unwrap_or_else(PoisonError::into_inner);
         if status == planetkey_status::Ok as i32 {
             return match answer {
@@ -157,7 +139,7 @@ pub unsafe extern "C" fn planetkey_session_from_token_provider(
     session: *mut *mut planetkey_session,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    let user_data = UserData { user_data, destroy };
+    let user_data = UserData::new(user_data, destroy);
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         construct(session, error, || {
