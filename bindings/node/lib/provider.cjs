@@ -2,7 +2,8 @@
 // Token providers of applications. Refreshes run on other threads and have them called here.
 
 const { AsyncLocalStorage } = require('node:async_hooks');
-const { ErrorNumber, PlanetkeyError, failure } = require('./errors.cjs');
+const { Callee } = require('./callee.cjs');
+const { ErrorNumber, PlanetkeyError } = require('./errors.cjs');
 const { member } = require('./own.cjs');
 const { Registry } = require('./registry.cjs');
 const { Unfit, described } = require('./thrown.cjs');
@@ -66,21 +67,21 @@ function failed(error) {
   return { __proto__: null, number: ErrorNumber[code], message };
 }
 
-class Provider {
+class Provider extends Callee {
   number;
   /** Why a call that does not wait has no token, for the message of its error. */
   whyNot = 'a token provider cannot be called synchronously';
   #provide;
-  #failure;
 
   constructor(provide) {
+    super(within, 'a token provider called its own session, which waits for that provider');
     this.#provide = provide;
     this.number = providers.add(this);
   }
 
   /** Makes a call of the addon. The token or the failure goes to `eventLoop`. */
   serve({ number, timeoutMs, rejectedToken }, eventLoop) {
-    const run = { provider: this, hasEnded: false };
+    const run = this.begin();
     const end = () => {
       run.hasEnded = true;
       unanswered.delete(number);
@@ -88,7 +89,7 @@ class Provider {
     const fail = (error) => {
       end();
       const attributes = failed(error);
-      this.#failure = { message: attributes.message, error };
+      this.hasFailed(attributes.message, error);
       eventLoop.failWith(number, attributes);
     };
     const answer = (given) => {
@@ -113,27 +114,6 @@ class Provider {
     }
     Promise.resolve(given).then(answer, fail);
     if (ending) abandonTokens(eventLoop);
-  }
-
-  /** Adds what the provider threw as `cause` to the error that it made the call fail with. */
-  explained(error) {
-    if (error.message === this.#failure?.message && !Object.hasOwn(error, 'cause')) {
-      Object.defineProperty(error, 'cause', {
-        __proto__: null, value: this.#failure.error, writable: true, configurable: true,
-      });
-    }
-    return error;
-  }
-
-  /** Refuses to wait for a token inside the provider that obtains it. */
-  refuseToWaitWithin() {
-    const run = within.getStore();
-    if (run?.provider === this && !run.hasEnded) {
-      throw failure(
-        'UNAVAILABLE',
-        'a token provider called its own session, which waits for that provider',
-      );
-    }
   }
 }
 

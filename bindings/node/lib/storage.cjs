@@ -2,7 +2,7 @@
 // An application's own storage. Refreshes run on other threads and have its functions called here.
 
 const { AsyncLocalStorage } = require('node:async_hooks');
-const { failure } = require('./errors.cjs');
+const { Callee } = require('./callee.cjs');
 const { member } = require('./own.cjs');
 const { Registry } = require('./registry.cjs');
 const { Unfit, described } = require('./thrown.cjs');
@@ -35,15 +35,18 @@ function fit(name, value) {
   return value;
 }
 
-class Storage {
+class Storage extends Callee {
   number;
   /** Why a call that does not wait has no token, for the message of its error. */
   whyNot = 'a storage cannot be read synchronously';
   #functions;
   #users = 0;
-  #failure;
 
   constructor(functions) {
+    super(
+      within,
+      'a storage function called its own session during a refresh, which waits for that function',
+    );
     this.#functions = functions;
     this.number = storages.add(this);
   }
@@ -51,7 +54,7 @@ class Storage {
   /** Makes a call of the addon. The answer or the failure goes to `eventLoop`. */
   serve(call, eventLoop) {
     const { name, number } = call;
-    const run = { storage: this, hasEnded: false };
+    const run = this.begin();
     const end = () => {
       run.hasEnded = true;
       unanswered.delete(number);
@@ -60,7 +63,7 @@ class Storage {
       end();
       if (name === 'lock' || name === 'unlock') this.#use(-1);
       const message = `the application's storage failed: its ${name} ${described(error)}`;
-      this.#failure = { message, error };
+      this.hasFailed(message, error);
       eventLoop.fail(number, message);
     };
     const answer = (given) => {
@@ -112,27 +115,6 @@ class Storage {
     this.#users += more;
     if (this.#users > 0) locked.add(this);
     else locked.delete(this);
-  }
-
-  /** Adds what a storage function threw as `cause` to the error that it made the call fail with. */
-  explained(error) {
-    if (error.message === this.#failure?.message && !Object.hasOwn(error, 'cause')) {
-      Object.defineProperty(error, 'cause', {
-        __proto__: null, value: this.#failure.error, writable: true, configurable: true,
-      });
-    }
-    return error;
-  }
-
-  /** Refuses to wait for a refresh inside a storage function that this refresh waits for. */
-  refuseToWaitWithin() {
-    const run = within.getStore();
-    if (run?.storage === this && !run.hasEnded) {
-      throw failure(
-        'UNAVAILABLE',
-        'a storage function called its own session during a refresh, which waits for that function',
-      );
-    }
   }
 }
 
