@@ -1,7 +1,7 @@
 //! The login of an M2M client: its credentials are tested, then saved.
 
 use super::Session;
-use super::builder::insecure_loopback_of;
+use super::constructors::insecure_loopback_of;
 use super::options::Options;
 use crate::error::Result;
 use crate::profile::store::M2mLogin;
