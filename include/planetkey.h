@@ -839,8 +839,8 @@ const char *planetkey_token_request_rejected_token(const struct planetkey_token_
  * @param[in] request Not NULL.
  * @param[in] access_token the token alone, without "Bearer", as NUL-terminated text of at most
  *            1 MiB. Not NULL. Copied.
- * @param[in] expires_in_ms milliseconds until it expires. A negative number means that the token
- *            says so itself, as a JWT with the claim `exp`; any other is used for 5 minutes.
+ * @param[in] expires_in_ms milliseconds until it expires. A negative number means the claim
+ *            `exp` of a JWT; any other token is used for 5 minutes.
  * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The token is checked after
  *         the callback: callers of the session get ::PLANETKEY_STATUS_MISCONFIGURED for one that no

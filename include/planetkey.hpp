@@ -343,8 +343,8 @@ class TokenRequest {
 struct ProvidedToken {
     /// The token alone, without "Bearer".
     std::string access_token;
-    /// How long it is valid from now. Without any time the token says so itself, as a JWT with the
-    /// claim `exp`; any other is used for 5 minutes.
+    /// How long it is valid from now. Without this and `expires_at` the claim `exp` of a JWT
+    /// decides; any other token is used for 5 minutes.
     std::optional<std::chrono::milliseconds> expires_in = std::nullopt;
     /// When it expires, by the clock of this computer. Not used if `expires_in` is set.
     std::optional<std::chrono::system_clock::time_point> expires_at = std::nullopt;

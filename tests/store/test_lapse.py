@@ -1,6 +1,6 @@
 """The lock in the store ends before its holder has saved.
 
-The session lives on, and no refresh token is sent twice.
+The session stays valid, and no refresh token is sent twice.
 """
 
 import os

@@ -193,7 +193,7 @@ def test_a_login_and_a_logout_are_those_of_every_machine(
         == 200
     )
     assert simulator.count("user.rotations") == 0
-    assert not list(fleet.home(0).rglob("token.json")), "a session in the store is nowhere else"
+    assert not list(fleet.home(0).rglob("token.json")), "a session in the store is not on a disk"
     assert other.logout()
     with pytest.raises(planetkey.LoginRequiredError):
         fleet.user(2, store.url).access_token()

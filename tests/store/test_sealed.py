@@ -1,4 +1,4 @@
-"""Who reads the store learns nothing, and who writes to it forges nothing."""
+"""A reader of the store learns nothing, and a writer to it can forge nothing."""
 
 import json
 

@@ -48,7 +48,7 @@ fn print_access_token_prints_a_document_for_programs() {
     // The next run prints the saved token.
     assert_eq!(scene.run(["print-access-token", "--json"]).json(), expected);
     assert_eq!(scene.token_requests(), 1);
-    // A key is no token.
+    // An API key is not an access token.
     scene
         .run(["--auth-api-key", OTHER_KEY, "print-access-token", "--json"])
         .failed(planetkey::Status::Unsupported);

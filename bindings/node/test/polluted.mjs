@@ -150,8 +150,8 @@ const compare = async (what, name, descriptor) => {
   differ[differ.length] = `${what} ${String(name)}: ${part(before[index])} became ${part(after[index])}`;
 };
 for (const name of names) await compare('value', name, { __proto__: null, value: HARM[name] ?? 'evil', writable: true });
-// An item of Object.prototype fills the holes of an array. Node's own AsyncLocalStorage does not
-// stand it, so this is looked at by itself.
+// An item of Object.prototype fills the holes of an array. Node's own AsyncLocalStorage fails with
+// it, so this case runs alone.
 const withHole = () => told(() => Session.fromApiKey(KEY, { __proto__: null, allowedHosts: [,] }));
 assert.match(await restoring(0, { __proto__: null, value: 'evil.example', writable: true }, withHole), /INVALID_ARGUMENT/);
 await compare('value', Symbol.iterator, { __proto__: null, value: 'evil', writable: true });

@@ -23,7 +23,7 @@ pub fn wait() -> bool {
 /// The library that contains this code must not be unloaded afterwards.
 ///
 /// Only on Unix. Elsewhere the other threads are gone before such a function runs, so that it would
-/// wait in vain. Never blocks and takes no lock, because another thread may fork at any time.
+/// wait until its limit. Never blocks and takes no lock, because another thread may fork at any time.
 pub fn register() {
     #[cfg(unix)]
     unix::register();

@@ -116,7 +116,7 @@ impl ProvidedToken {
         })
     }
 
-    /// What the provider stated, or less if the token itself says so.
+    /// What the provider stated, or the token's own `exp` if that is earlier.
     fn lifetime(&self, now: Moment) -> Result<Duration> {
         let now_s = now.unix_ms / 1000;
         let expired = |ago: u64| {

@@ -29,7 +29,7 @@ struct Browser {
     iss_required: bool,
 }
 
-/// The error of a login whose time has run out.
+/// The error of a login that timed out.
 fn late(_: Monotonic) -> Error {
     Error::new(Status::Timeout, "no user logged in within the time; start the login again")
 }

@@ -20,7 +20,7 @@ struct Polling {
 }
 
 impl Polling {
-    /// The error of a login whose time has run out.
+    /// The error of a login that timed out.
     fn late(&self, now: Monotonic) -> Error {
         self.trouble.clone().unwrap_or_else(|| {
             let message =

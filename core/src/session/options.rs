@@ -48,7 +48,7 @@ pub struct Options {
     /// The URL of a store that speaks the Redis protocol, which all machines share that name it:
     /// `redis://`, `rediss://` or `redis+unix://`. The default is the profile's, else
     /// `PLANETKEY_STORE`; both are unused with `save` false. User sessions are shared only if
-    /// `PLANETKEY_STORE_KEY` is set, and are then nowhere else.
+    /// `PLANETKEY_STORE_KEY` is set, and are then saved in the store only.
     pub store: Option<String>,
     /// The total deadline of each call that may use the network, from 1 millisecond to a day. The
     /// default is 30 seconds.

@@ -55,7 +55,7 @@ pub struct CustomStorage {
     binding: Binding,
     /// The failure record as this process knows it.
     record: ArcSwap<FailureRecord>,
-    /// Whether the last call that locks waits, or waited in vain.
+    /// Whether the last call that locks is waiting, or timed out.
     is_locking: AtomicBool,
     /// Whether the failure record could not be saved.
     is_unsaved: AtomicBool,
@@ -179,7 +179,7 @@ impl TokenStorage for CustomStorage {
         let left = deadline.saturating_duration_since(Instant::now());
         self.is_locking.store(true, Ordering::Relaxed);
         let is_locked = self.callbacks.lock(left);
-        // After a wait in vain it stays true for a caller whose deadline was the same.
+        // After a timeout it stays true for a caller whose deadline was the same.
         if !matches!(is_locked, Ok(false)) {
             self.is_locking.store(false, Ordering::Relaxed);
         }

@@ -207,8 +207,8 @@ pub trait TokenStorage: Send + Sync {
         self.lock(deadline)
     }
 
-    /// The error of [`TokenStorage::lock`] if a call of it waits, or waited in vain, for a lock that is
-    /// taken; `None` if the last one got it.
+    /// The error of [`TokenStorage::lock`] if a call of it is waiting, or timed out; `None` if the
+    /// last one took the lock.
     fn contention(&self) -> Option<Error> {
         None
     }

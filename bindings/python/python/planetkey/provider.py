@@ -93,7 +93,7 @@ class Asker:
 
 
 class Unusable(Exception):  # noqa: N818 - it reaches no user
-    """A provider returned something that is no token. The text says what, without a secret."""
+    """A provider returned something other than a token. The text names it, without a secret."""
 
 
 def _has_request(provider: Any) -> bool:  # noqa: ANN401

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Polls of a lock that another process holds.
 const FIRST_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(200);
-/// The time that a command gets at least, also at the end of its caller's.
+/// The minimum time of a command, also when its caller's deadline is nearer.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
 
 /// Why a lock was not taken.
@@ -136,7 +136,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         drop(self.extender.take());
         let mut state = self.line.lock();
-        // If the store is gone, the lock ends by itself.
+        // If the store cannot be reached, the lock expires.
         let deadline = Instant::now() + CALL_LIMIT;
         if let Err(error) = self.store.run(&self.line, &mut state, &Step::Release, deadline) {
             log::debug!("{error}");

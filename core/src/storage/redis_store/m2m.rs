@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// A holder that has not extended its lock for longer has ended, or is stopped.
 const MISSED: Duration = Duration::from_secs(5);
-/// The share of its time that a caller waits for the lock at most.
-const SHARE: u32 = 3;
+/// A caller keeps this part of its time, a third, for a request of its own.
+const OWN_REQUEST_SHARE: u32 = 3;
 
 /// A token that all machines share.
 pub struct TokenInStore {
@@ -37,8 +37,8 @@ impl Lock for Both<'_> {}
 impl TokenInStore {
     /// The token of this client. `local`: where it would be saved without the store.
     pub fn new(settings: StoreSettings, binding: Binding, local: Arc<dyn TokenStorage>) -> Self {
-        // Only who has the secret can find the record, and two secrets of one client, during a
-        // rotation, do not overwrite each other's token.
+        // Only a holder of the secret can find the record, and two secrets of one client, during
+        // a rotation, do not overwrite each other's token.
         let name = settings.keys.name(&["m2m", &binding.fingerprint]);
         TokenInStore { local, store: RedisStore::new(settings, binding, &name) }
     }
@@ -137,10 +137,9 @@ impl TokenStorage for TokenInStore {
             }
             lock => lock?,
         };
-        // The rest of the time is for the client's own request.
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
-        let latest = deadline.checked_sub(left / SHARE).unwrap_or(now);
+        let latest = deadline.checked_sub(left / OWN_REQUEST_SHARE).unwrap_or(now);
         let is_worth_it = |busy: &Busy| match busy {
             Busy::Held(lasts) => {
                 let until = Instant::now() + *lasts;

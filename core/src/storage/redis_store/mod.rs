@@ -4,7 +4,7 @@
 //! intent was written that says so, and tokens are saved instead of their predecessor only. All
 //! times in the store are those of its server's clock.
 //!
-//! [`SessionInStore`] is a user session, which is nowhere else. [`TokenInStore`] is the token of an
+//! [`SessionInStore`] is a user session, which is saved nowhere else. [`TokenInStore`] is the token of an
 //! M2M client, which is also saved where it would be without a store.
 
 mod connection;
@@ -49,7 +49,7 @@ const SAVE_AGAIN_AFTER: [Duration; 3] =
 /// An intent is pending for this long after the deadline of the request: its sender may be stopped
 /// between the response and the save.
 const INTENT_GRACE: Duration = Duration::from_secs(60);
-/// No intent is pending for longer: what says so was not written by this library.
+/// This library writes no intent that is pending for longer. One that claims to be is ignored.
 const LONGEST_INTENT: Duration = Duration::from_secs(25 * 3600);
 /// After a logout, a refresh that was in progress is not saved for this long.
 const LOGOUT_MARK: Duration = Duration::from_secs(24 * 3600);
@@ -430,7 +430,7 @@ impl RedisStore {
         let line = self.line();
         let mut state = line.lock();
         let id = replaced.map(id_of).unwrap_or_default();
-        // The field says nothing to a reader, and is no mark of a revoked token.
+        // Another hash than the mark of a revoked token, so that a reader cannot compare them.
         let intent = fingerprint(&["intent", mark]);
         let for_ms = millis(timeout.saturating_add(INTENT_GRACE));
         let step = Step::Announce { id: &id, intent: &intent, for_ms, mark };

@@ -1,4 +1,4 @@
-//! A user session in the store. It is nowhere else: a copy on a disk would be refreshed by Planet's
+//! A user session in the store. It is saved nowhere else: a copy on a disk would be refreshed by Planet's
 //! tools there, and the server would end the session because a refresh token was used twice.
 
 use super::{RedisStore, Rule, StoreSettings};
