@@ -102,4 +102,5 @@ pub use status::*;
 pub use storage::*;
 pub use string::*;
 pub use url::*;
+pub use user_data::*;
 pub use version::*;

@@ -13,7 +13,7 @@ use crate::error::planetkey_error;
 use crate::input;
 use crate::status::planetkey_status;
 use crate::text::c_string;
-use crate::user_data::UserData;
+use crate::user_data::{UserData, planetkey_destroy_callback};
 
 /// The level of a log record. Parameters take it as int32_t.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +52,6 @@ pub type planetkey_log_callback = Option<
         message: *const c_char,
     ),
 >;
-
-/// Called once when `user_data` is not used any more. It must not throw or longjmp.
-///
-/// @param[in] user_data the pointer given together with this callback.
-pub type planetkey_destroy_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 type Callback = unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char);
 

@@ -10,10 +10,10 @@ use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
-use crate::log::planetkey_destroy_callback;
 use crate::options_handle::{self, OptionsHandle};
 use crate::prompt::{Callback, planetkey_prompt_callback};
 use crate::status::planetkey_status;
+use crate::user_data::planetkey_destroy_callback;
 
 /// Options of a login. Mutable: one thread at a time. Functions that take them copy them, so that
 /// they may be reused or freed at once. Options that are not set have their defaults.

@@ -12,11 +12,10 @@ use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Shared};
 use crate::input;
-use crate::log::planetkey_destroy_callback;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 use crate::text::{c_string, optional_c_string, pointer};
-use crate::user_data::UserData;
+use crate::user_data::{UserData, planetkey_destroy_callback};
 
 /// What a user must see for a login, and a place for the answer. Lent to a
 /// ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message

@@ -14,12 +14,11 @@ use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Shared, must_not_be_null};
 use crate::input;
-use crate::log::planetkey_destroy_callback;
 use crate::options::planetkey_options;
 use crate::options_handle;
 use crate::session::{construct, planetkey_session};
 use crate::status::planetkey_status;
-use crate::user_data::UserData;
+use crate::user_data::{UserData, planetkey_destroy_callback};
 
 /// What a session asks its token provider for, and a place for the token. Lent to a
 /// ::planetkey_token_callback, which must not free it.

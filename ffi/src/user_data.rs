@@ -1,7 +1,11 @@
 //! The pointer that a program gives with a callback.
 
-use crate::log::planetkey_destroy_callback;
 use std::ffi::c_void;
+
+/// Called once when `user_data` is not used any more. It must not throw or longjmp.
+///
+/// @param[in] user_data the pointer given together with this callback.
+pub type planetkey_destroy_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// A callback's user data, destroyed once when it is dropped.
 pub(crate) struct UserData {

@@ -9,7 +9,7 @@ use std::path::Path;
 use imports::Imports;
 
 /// The C library, from the bottom up.
-const FFI_LAYERS: [&str; 27] = [
+const FFI_LAYERS: [&str; 28] = [
     "text",
     "status",
     "handle",
@@ -19,6 +19,7 @@ const FFI_LAYERS: [&str; 27] = [
     "string",
     "version",
     "exit",
+    "user_data",
     "url",
     "options_handle",
     "log",

@@ -38,7 +38,7 @@ after(async () => {
 
 test('the package contains what it needs and nothing else', () => {
   const parts = [
-    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'nearest', 'own', 'prompts', 'provider', 'registry', 'requests',
+    'arguments', 'callee', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'nearest', 'own', 'prompts', 'provider', 'registry', 'requests',
     'session', 'storage', 'thrown', 'waiting',
   ];
   const library = parts.map((name) => `lib/${name}.cjs`);
