@@ -258,7 +258,16 @@ fn a_server_that_never_responds_is_a_timeout() {
         .simulator
         .script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true}))
         .unwrap();
-    scene.run(["--timeout-ms", "200", "print-access-token"]).failed(Status::Timeout);
+    let run = scene.run(["--timeout-ms", "200", "print-access-token"]);
+    let message = run.failed(Status::Timeout);
+    // Whichever notices first, the caller or the request, the message names the server.
+    let issuer = scene.simulator.m2m_issuer();
+    let server = issuer.split("/realms").next().unwrap();
+    assert!(message.contains(server), "{message}");
+    assert!(
+        message.contains("within the deadline; try again, or give a longer timeout"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -296,6 +296,17 @@ impl Client {
         &self.issuer
     }
 
+    /// What did not happen when a caller's deadline passes, for messages.
+    pub(crate) fn late(&self) -> String {
+        if self.provider.is_some() {
+            return "the token provider returned no access token".to_owned();
+        }
+        format!(
+            "the authorization server {} issued no access token",
+            crate::text::one_line(&self.issuer, 200)
+        )
+    }
+
     pub(crate) fn client_type(&self) -> &'static str {
         if self.provider.is_some() { "token_provider" } else { self.client_type.name() }
     }

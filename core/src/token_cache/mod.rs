@@ -105,7 +105,7 @@ impl TokenCache {
         TokenCache {
             token: ArcSwapOption::empty(),
             saved: ArcSwap::from_pointee(saved),
-            flight: ArcSwap::from_pointee(Flight::new()),
+            flight: ArcSwap::from_pointee(Flight::new(&client.late())),
             background_after: AtomicU64::new(Monotonic::PAST.as_millis()),
             watch: if has_versions { Watch::new() } else { Watch::never() },
             generation: AtomicU64::new(0),
@@ -297,7 +297,7 @@ impl TokenCache {
         if flight.pid == std::process::id() {
             return flight;
         }
-        let fresh = Arc::new(Flight::new());
+        let fresh = Arc::new(Flight::new(&self.client.late()));
         let before = self.flight.compare_and_swap(&flight, fresh.clone());
         if Arc::ptr_eq(&before, &flight) { fresh } else { self.flight.load_full() }
     }

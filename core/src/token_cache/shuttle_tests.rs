@@ -398,7 +398,7 @@ fn a_token_that_is_rejected_while_callers_wake_is_followed_by_one_more_refresh()
 #[test]
 fn a_refresh_that_ends_early_leaves_no_caller_waiting() {
     explore(|| {
-        let flight: Arc<SingleFlight<Arc<CachedToken>>> = Arc::new(SingleFlight::new());
+        let flight: Arc<SingleFlight<Arc<CachedToken>>> = Arc::new(SingleFlight::new("no token"));
         let callers: Vec<_> = (0..3)
             .map(|_| {
                 let flight = flight.clone();

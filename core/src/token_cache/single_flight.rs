@@ -114,12 +114,17 @@ impl<T> FlightState<T> {
 /// locks.
 pub(crate) struct SingleFlight<T> {
     pub(crate) pid: u32,
+    /// The error of a caller whose deadline passes.
+    late: Error,
     state: Mutex<FlightState<T>>,
     changed: Condvar,
 }
 
 impl<T: Clone> SingleFlight<T> {
-    pub(crate) fn new() -> Self {
+    /// `what_failed` begins the message for a caller whose deadline passes.
+    pub(crate) fn new(what_failed: &str) -> Self {
+        let late =
+            format!("{what_failed} within the deadline; try again, or give a longer timeout");
         let state = FlightState {
             is_running: false,
             is_paused: false,
@@ -128,7 +133,12 @@ impl<T: Clone> SingleFlight<T> {
             failures: 0,
             blocked: None,
         };
-        SingleFlight { pid: std::process::id(), state: Mutex::new(state), changed: Condvar::new() }
+        SingleFlight {
+            pid: std::process::id(),
+            late: Error::new(Status::Timeout, late),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, FlightState<T>> {
@@ -236,10 +246,7 @@ impl<T: Clone> SingleFlight<T> {
     ) -> Result<MutexGuard<'s, FlightState<T>>> {
         let left = wait.timeout.saturating_sub(started.elapsed());
         if left.is_zero() {
-            return Err(Error::new(
-                Status::Timeout,
-                "the access token was not refreshed within the deadline; try again, or give a longer timeout",
-            ));
+            return Err(self.late.clone());
         }
         let slice = match wait.interrupt {
             Some(interrupt) => {

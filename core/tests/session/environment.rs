@@ -131,7 +131,7 @@ fn an_id_without_its_secret_is_skipped_with_a_note() {
         ("SH_CLIENT_ID", "SH_CLIENT_SECRET"),
         ("SH_CLIENT_SECRET", "SH_CLIENT_ID"),
     ] {
-        let note = format!("{present} is set without {absent} and was passed over; set both");
+        let note = format!("{present} is set without {absent} and was ignored; set both");
         for empty in [None, Some((absent, ""))] {
             let session =
                 open([(present, "SECRET-half"), ("PL_API_KEY", "KEY")].into_iter().chain(empty))

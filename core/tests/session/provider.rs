@@ -393,6 +393,7 @@ fn a_provider_that_hangs_costs_each_caller_its_own_deadline() {
     for _ in 0..3 {
         let error = hasty.access_token().unwrap_err();
         assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
+        assert!(error.message().starts_with("the token provider returned no access token"));
     }
     assert_eq!(scene.broker.count(), 1, "it is not called again meanwhile");
     scene.broker.open();

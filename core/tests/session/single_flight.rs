@@ -192,6 +192,9 @@ fn f098_a_caller_with_a_shorter_deadline_times_out_and_the_refresh_continues() {
         {
             let error = result.unwrap_err();
             assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
+            let message = error.message();
+            assert!(message.starts_with("the authorization server "), "{message}");
+            assert!(message.contains(" issued no access token within the deadline"), "{message}");
         }
         bench.fake.open();
         assert_eq!(patient.join().unwrap(), "token-1");
