@@ -193,7 +193,7 @@ CASES: Mapping[str, Case] = {
         ERROR,
         F_KEY,
     ),
-    "a saved profile that is not there is passed over": (
+    "a saved profile that is not there is ignored": (
         {},
         {"PL_AUTH_PROFILE": "nowhere", "PL_API_KEY": "f-key"},
         F_KEY,

@@ -292,10 +292,10 @@ def test_a_forked_child_uses_the_store(store: StoreServer, fleet: Fleet) -> None
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
-        renewed = answer.read()
+        refreshed = answer.read()
     os.waitpid(child, 0)
-    assert renewed not in {"", token}
-    assert str(fleet.m2m(1, store.url).access_token()) == renewed
+    assert refreshed not in {"", token}
+    assert str(fleet.m2m(1, store.url).access_token()) == refreshed
 
 
 CALLS: list[Callable[[planetkey.Session], object]] = [

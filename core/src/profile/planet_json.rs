@@ -47,18 +47,18 @@ pub fn read(root: &Root) -> (Preferences, Vec<String>) {
         Err(error) => {
             return (
                 Preferences::default(),
-                vec![format!("{NAME} was passed over: {}", error.message())],
+                vec![format!("{NAME} was ignored: {}", error.message())],
             );
         }
     };
     let mut notes = Vec::new();
     let mut text = |name: &str| {
         if members.0.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
-            notes.push(format!("{name} in {NAME} is not a text and was passed over"));
+            notes.push(format!("{name} in {NAME} is not a text and was ignored"));
         }
         let value = members.text(name)?;
         if let Some(flaw) = setting::flaw(value) {
-            notes.push(format!("{name} in {NAME} {flaw}; it was passed over"));
+            notes.push(format!("{name} in {NAME} {flaw}; it was ignored"));
             return None;
         }
         Some(value.to_owned())

@@ -156,7 +156,7 @@ impl Search<'_> {
             }
             Err(error) if !self.has_sentinelhub_client => return Err(error),
             Ok(None) if !self.has_sentinelhub_client => self.notes.push(format!(
-                "SH_PROFILE was passed over: the profile {} of sentinelhub's config.toml has no sh_client_id and sh_client_secret",
+                "SH_PROFILE was ignored: the profile {} of sentinelhub's config.toml has no sh_client_id and sh_client_secret",
                 shown(&profile)
             )),
             _ => {}
@@ -184,7 +184,7 @@ impl Search<'_> {
             Ok(None) => {}
             // The environment replaces this client.
             Err(_) if self.has_sentinelhub_client => {}
-            Err(error) => self.notes.push(format!("{}; it was passed over", error.message())),
+            Err(error) => self.notes.push(format!("{}; it was ignored", error.message())),
         }
     }
 
@@ -221,13 +221,13 @@ impl Search<'_> {
         let opened = match load::open(self.root, profile) {
             Ok(opened) => opened,
             Err(error) => {
-                return self.notes.push(format!("{source} was passed over: {}", error.message()));
+                return self.notes.push(format!("{source} was ignored: {}", error.message()));
             }
         };
         let needs_user_login = matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
         if needs_user_login && !self.root.has_session(profile).unwrap_or(false) {
             self.notes.push(format!(
-                "{source} was passed over: no user has logged in to the profile {}",
+                "{source} was ignored: no user has logged in to the profile {}",
                 shown(profile)
             ));
         } else {
@@ -247,7 +247,7 @@ impl Search<'_> {
         } else if let Err(error) = self.root.check_profiles()
             && self.found.is_empty()
         {
-            self.notes.push(format!("{PROFILE_PLANET_USER} was passed over: {}", error.message()));
+            self.notes.push(format!("{PROFILE_PLANET_USER} was ignored: {}", error.message()));
         } else if self.found.is_empty()
             && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER))
         {
@@ -277,9 +277,8 @@ impl Search<'_> {
     }
 
     fn half(&mut self, present: &str, absent: &str, place: &str) {
-        self.notes.push(format!(
-            "{present} is set{place} without {absent} and was passed over; set both"
-        ));
+        self.notes
+            .push(format!("{present} is set{place} without {absent} and was ignored; set both"));
     }
 
     fn add_profile(&mut self, opened: load::Profile, source: String, level: Level) {

@@ -105,7 +105,7 @@ impl Session {
                 // A credential that cannot be read right now may be the one that the user wants.
                 Err(error) if error.status() == Status::Unavailable => return Err(error),
                 Err(error) => {
-                    notes.push(format!("{} was passed over: {}", found.source, error.message()))
+                    notes.push(format!("{} was ignored: {}", found.source, error.message()))
                 }
             }
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Checks the later requests of a session whose first token response contains this refresh token.
-fn renewals_after(refresh_token: &[Value]) {
+fn refreshes_after(refresh_token: &[Value]) {
     let bench = bench();
     for (number, refresh_token) in refresh_token.iter().enumerate() {
         let name = format!("with-refresh-{number}");
@@ -33,8 +33,8 @@ fn renewals_after(refresh_token: &[Value]) {
 
 #[test]
 fn f025_an_m2m_client_needs_no_refresh_token() {
-    renewals_after(&[]);
-    renewals_after(&[json!("SECRET-REFRESH"), Value::Null]);
+    refreshes_after(&[]);
+    refreshes_after(&[json!("SECRET-REFRESH"), Value::Null]);
     // The storage never gets the refresh token, because the result of the grant does not contain
     // it.
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
@@ -53,12 +53,12 @@ fn f025_an_m2m_client_needs_no_refresh_token() {
 
 #[test]
 fn f026_an_empty_or_null_refresh_token_changes_nothing() {
-    renewals_after(&[json!("SECRET-REFRESH"), json!(""), Value::Null]);
+    refreshes_after(&[json!("SECRET-REFRESH"), json!(""), Value::Null]);
 }
 
 #[test]
 fn f027_the_same_refresh_token_again_changes_nothing() {
-    renewals_after(&[json!("SECRET-REFRESH"), json!("SECRET-REFRESH")]);
+    refreshes_after(&[json!("SECRET-REFRESH"), json!("SECRET-REFRESH")]);
 }
 
 #[test]

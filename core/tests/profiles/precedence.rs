@@ -221,7 +221,7 @@ fn an_unusable_profile_of_a_file_is_a_note() {
         assert_eq!(sources(&found), [".planet.json: key"], "{name}");
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(
-            notes[0].starts_with(".planet.json: PL_AUTH_PROFILE was passed over")
+            notes[0].starts_with(".planet.json: PL_AUTH_PROFILE was ignored")
                 && notes[0].contains(says),
             "{notes:?}"
         );
@@ -249,7 +249,7 @@ fn an_unusable_profile_of_a_file_is_a_note() {
 fn id_and_secret_of_different_levels_are_never_combined() {
     let home = Home::new();
     let note = |present: &str, absent: &str, place: &str| {
-        format!("{present} is set{place} without {absent} and was passed over; set both")
+        format!("{present} is set{place} without {absent} and was ignored; set both")
     };
     let (id, secret) = ("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET");
     for (in_file, in_environment) in [(id, secret), (secret, id)] {
