@@ -7,6 +7,11 @@
 
 const { optionalDependencies = {}, version } = require('../package.json');
 
+// npm only warns about "engines" of package.json.
+if (Number.parseInt(process.versions.node, 10) < 20) {
+  throw new Error(`planetkey needs Node 20 or later, and this is ${process.version}`);
+}
+
 const platform = `${process.platform}-${process.arch}`;
 
 /** Whether the C library of this process is musl: the report names the version of glibc. */

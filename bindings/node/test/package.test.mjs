@@ -48,6 +48,19 @@ test('the package contains what it needs and nothing else', () => {
   assert.deepEqual(files.filter((file) => !file.startsWith('LICENSE-')).sort(), expected.sort());
 });
 
+test('an old Node is told which one is needed', () => {
+  writeFileSync(join(directory, 'old.cjs'), `
+    Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.4' } });
+    Object.defineProperty(process, 'version', { value: 'v18.20.4' });
+    try {
+      require('planetkey');
+    } catch (error) {
+      console.log(error.message);
+    }
+  `);
+  assert.equal(node('old.cjs').trim(), 'planetkey needs Node 20 or later, and this is v18.20.4');
+});
+
 test('require and import give the same classes', () => {
   writeFileSync(join(directory, 'both.mjs'), `
     import { createRequire } from 'node:module';
