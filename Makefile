@@ -71,8 +71,9 @@ rust-tests: build
 	$(CARGO) test --release --locked --no-run
 	$(CARGO) test --release --locked --no-run -p planetkey --features shuttle --lib
 
-# Builds the fuzz targets and the tests of the extern functions with AddressSanitizer.
-sanitized: prerequisites
+# Builds the fuzz targets and the tests of the extern functions with AddressSanitizer. Needs the
+# dependencies of the plain build.
+sanitized: build
 	tests/fuzz/cargo build --release --locked -p planetkey-fuzz --bins
 	tests/fuzz/cargo test --release --locked --no-run -p planetkey-ffi --test main
 
@@ -184,7 +185,7 @@ test-fuzz: sanitized ## fuzzes every parser for seconds
 	$(suite) fuzz tests/fuzz/run 5
 
 fuzz: ## fuzzes every parser for SECONDS (180)
-	tests/fuzz/run $(or $(SECONDS),180)
+	PLANETKEY_INSTRUMENT=all tests/fuzz/run $(or $(SECONDS),180)
 
 test-install: build ## builds programs against the installed library
 	$(suite) install tests/install/run
