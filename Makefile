@@ -12,6 +12,9 @@ TARGETS ?=
 JOBS ?= $(shell expr 2 '*' "$$(nproc 2>/dev/null || echo 2)")
 export CARGO PYTHON PREFIX DESTDIR
 
+# The core with shuttle. Compiling it takes longer than running it.
+with_shuttle := -p planetkey --features shuttle --lib \
+	--config profile.release.package.planetkey.opt-level=1
 # Each language writes the names of the shared cases that it ran below this directory.
 reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
@@ -69,7 +72,7 @@ pages: build
 
 rust-tests: build
 	$(CARGO) test --release --locked --no-run
-	$(CARGO) test --release --locked --no-run -p planetkey --features shuttle --lib
+	$(CARGO) test --release --locked --no-run $(with_shuttle)
 
 # Builds the fuzz targets and the tests of the extern functions with AddressSanitizer. Needs the
 # dependencies of the plain build.
@@ -121,7 +124,7 @@ test-rust: rust-tests ## tests the core, the extern functions, the command and t
 	PLANETKEY_VECTORS_REPORT=$(reports)/rust $(suite) rust $(CARGO) test --release --locked
 
 test-schedules: rust-tests ## explores the thread schedules of the token cache with shuttle
-	$(suite) schedules $(CARGO) test --release --locked -p planetkey --features shuttle --lib
+	$(suite) schedules $(CARGO) test --release --locked $(with_shuttle)
 
 test-model: prerequisites ## explores a model of the protocol between processes with spin
 	@tests/need $(model_packages)
