@@ -7,9 +7,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 # The platforms of `make dist`, as packaging/common.py names them; all if it is empty.
 TARGETS ?=
-# The number of suites that run at the same time: two for each processor, because most of them wait
-# for servers, timers and other processes more than they compute.
-JOBS ?= $(shell expr 2 '*' "$$(nproc 2>/dev/null || echo 2)")
+# The number of suites that run at the same time: three for each processor, because most of them wait
+# for servers, timers, other processes and builds more than they compute.
+JOBS ?= $(shell expr 3 '*' "$$(nproc 2>/dev/null || echo 2)")
 export CARGO PYTHON PREFIX DESTDIR
 
 # The core with shuttle. Compiling it takes longer than running it.
@@ -185,7 +185,7 @@ test-gdal: bindings ## reads with GDAL in C, C++ and Python while tokens change
 	$(suite) gdal tests/gdal/run
 
 test-fuzz: sanitized ## fuzzes every parser for seconds
-	$(suite) fuzz tests/fuzz/run 5
+	$(suite) fuzz tests/fuzz/run 2
 
 fuzz: ## fuzzes every parser for SECONDS (180)
 	PLANETKEY_INSTRUMENT=all tests/fuzz/run $(or $(SECONDS),180)
