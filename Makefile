@@ -5,8 +5,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 PYTHON ?= python3
-# The platforms of `make dist`, as packaging/common.py names them; all if it is empty.
+# The platforms of `make dist`, as packaging/common.py names them, or `all`. Without it: that of this
+# machine.
 TARGETS ?=
+# The roots of `make test-distributions`: all without it.
+SUITES ?=
 # The number of suites that run at the same time: three for each processor, because most of them wait
 # for servers, timers, other processes and builds more than they compute.
 JOBS ?= $(shell expr 3 '*' "$$(nproc 2>/dev/null || echo 2)")
@@ -38,7 +41,8 @@ suites := test-model test-c test-peers test-node test-fuzz test-rust test-proces
 	test-schedules test-demo test-readme test-asan test-static-libs
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings pages rust-tests sanitized \
-	demo check test test-suites $(suites) test-vectors test-packages test-distributions check-windows \
+	demo check test test-suites $(suites) test-vectors test-packages test-release \
+	test-reproducible test-distributions check-windows \
 	audit fuzz pictures bench chaos install package dist release-check clean
 
 all: build
@@ -229,10 +233,17 @@ test-packages: bindings pages ## tests the scripts that make packages, and insta
 	@tests/need $(package_packages)
 	$(suite) packages tests/packages/run
 
-# Not part of `make test`, because `make dist` takes long.
-test-distributions: prerequisites ## installs what `make dist` made in Debian 11, 12 and 13, as root
-	@tests/need debootstrap qemu-user-static musl-tools $(package_packages)
-	tests/packages/distributions
+# These three test what `make dist` made. They are not part of `make test`, because that takes long.
+test-release: prerequisites ## checks what `make dist` made, on this machine
+	@tests/need $(package_packages)
+	tests/packages/release
+
+test-reproducible: prerequisites ## makes the packages again in another directory, and compares them
+	tests/packages/reproducible $(TARGETS)
+
+test-distributions: prerequisites ## installs what `make dist TARGETS=all` made in Debian 11, 12 and 13, as root
+	@tests/need debootstrap qemu-user-static util-linux $(package_packages)
+	tests/packages/distributions $(SUITES)
 
 release-check: ## checks version, change log and packages before a release is tagged
 	packaging/release-check
