@@ -48,7 +48,9 @@ where
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ProviderRequest<'a> {
-    /// How long the provider may take. Callers do not wait longer than their own deadlines.
+    /// How long the provider may take: the session's timeout, or that of the caller if it is
+    /// longer. Callers share one call, and each waits no longer than its own deadline, so a shorter
+    /// one is not passed on.
     pub timeout: Duration,
     /// The last token, if an API refused it with 401. A provider that caches tokens must not return
     /// it again.

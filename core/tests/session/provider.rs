@@ -402,6 +402,19 @@ fn a_provider_that_hangs_costs_each_caller_its_own_deadline() {
     assert_eq!(*scene.broker.timeouts.lock().unwrap(), [Duration::from_secs(30)]);
 }
 
+/// Callers share a call of the provider, so that it gets the longer one of the session's deadline
+/// and that of the caller for whom it starts.
+#[test]
+fn a_provider_gets_the_longer_deadline_of_session_and_caller() {
+    for (caller_s, given_s) in [(1, 30), (30, 30), (90, 90)] {
+        let scene = scene();
+        let caller = scene.session.with_timeout(Duration::from_secs(caller_s));
+        caller.access_token().unwrap();
+        let timeouts = scene.broker.timeouts.lock().unwrap().clone();
+        assert_eq!(timeouts, [Duration::from_secs(given_s)], "{caller_s}");
+    }
+}
+
 #[test]
 fn a_provider_may_use_another_session_and_not_its_own() {
     let bench = bench();
