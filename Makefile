@@ -32,7 +32,7 @@ package_packages := lintian dpkg-dev
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large and needed by one suite only. That suite says so when it is skipped.
 gdal_packages := libgdal-dev
-peers_packages := postgresql
+peers_packages := postgresql libsecret-tools gnome-keyring dbus-daemon pass gnupg
 
 # All suites. They start in this order: first what needs no build, then the longest, so that no long
 # one runs alone at the end.

@@ -315,8 +315,8 @@ export interface LoginResult {
   /** The file in which the session is saved. Null for a session in memory or in a store. */
   readonly file: string | null;
   /**
-   * The store in which the session is saved, without its password. Null if it is in a file or in
-   * memory.
+   * The store in which the session is saved, without its password, or `storage_command` and the
+   * program. Null if it is in a file or in memory.
    */
   readonly store: string | null;
 }
@@ -460,13 +460,13 @@ export interface SourceStatus {
   readonly transport: 'bearer' | 'basic' | 'header' | 'query';
   /** The file in which its tokens are saved. Null for an API key, in memory, and with a storage. */
   readonly file: string | null;
-  /** The store for its tokens. Null if there is none. */
+  /** The store for its tokens, or the `storage_command` of its profile. Null if there is none. */
   readonly store: StoreStatus | null;
 }
 
 /** What is known about a store, from the last time that it was used. */
 export interface StoreStatus {
-  /** Its URL without its password. */
+  /** Its URL without its password, or `storage_command` and the program. */
   readonly name: string;
   /** Whether it could be used. Null before it was. */
   readonly reachable: boolean | null;

@@ -13,6 +13,7 @@ mod profiles;
 mod secrets;
 mod sessions;
 mod signals;
+mod storage_command;
 mod streams;
 mod terminal;
 mod user_login;

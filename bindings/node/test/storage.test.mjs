@@ -1,6 +1,7 @@
 // An application's own storage: plain functions or promises, in order, and never a deadlock.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -376,7 +377,8 @@ test('sessions whose storages need libuv\'s only thread do not wait for each oth
 });
 
 const collect = `
-  import { setImmediate } from 'node:timers/promises';
+  import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
   /** Whether it goes away; a program that waits for ever fails by the test's timeout. */
   async function gone(reference) {
     // A look keeps it alive until the next turn of the event loop.
@@ -432,4 +434,46 @@ test('a refresh keeps its storage alive, although nothing else does', limit, asy
   const [{ active, refresh_token: current }] = await simulator.sessionOf(tokens.refresh_token);
   assert.equal(active, true);
   assert.equal(output, `CANCELLED\n${current}\n`);
+});
+
+/** A profile whose session this shell script saves. */
+function withHelper(script) {
+  const directory = join(simulator.home, '.planet', 'work');
+  const program = join(simulator.home, 'helper');
+  writeFileSync(program, `#!/bin/sh\n${script}`);
+  chmodSync(program, 0o700);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(directory, 'auth_client.json'), JSON.stringify({
+    client_type: 'oidc_client_credentials_secret',
+    auth_server: simulator.m2m,
+    client_id: simulator.client_id,
+    client_secret: simulator.client_secret,
+    storage_command: [program, 'work'],
+  }));
+  return { program, directory, session: Session.fromProfile('work', simulator.options) };
+}
+
+test('a storage_command of a profile saves the session', { ...limit, skip: process.platform === 'win32' }, async () => {
+  const { program, directory, session } = withHelper(`case $2 in
+    get) cat "$0.secret" 2>/dev/null || echo '{}' ;;
+    store) cat >"$0.secret" ;;
+    erase) rm -f "$0.secret" ;;
+  esac`);
+  const token = await session.accessToken();
+  const saved = JSON.parse(readFileSync(`${program}.secret`, 'utf8'));
+  assert.deepEqual([saved.version, saved.profile, saved.session.access_token], [1, 'work', token]);
+  assert.deepEqual(readdirSync(directory).sort(), ['auth_client.json', 'token.json.lock', 'token.planetkey.json']);
+  const [source] = session.status().sources;
+  assert.equal(source.file, null);
+  assert.deepEqual(source.store, { name: `storage_command ${program}`, reachable: true, holds: 'token', problem: null });
+  assert.equal((await session.logout()).removed, true);
+  assert.equal(existsSync(`${program}.secret`), false);
+
+  const failing = withHelper("echo 'the key ring is locked' >&2; exit 1");
+  await assert.rejects(failing.session.logout(), (error) => {
+    assert.equal(error.code, 'STORAGE');
+    assert.match(error.message, /"the key ring is locked"/);
+    return true;
+  });
+  assert.equal(existsSync(join(directory, 'token.json')), false);
 });

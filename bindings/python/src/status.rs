@@ -110,7 +110,7 @@ impl SourceStatus {
         self.core.file.as_deref()
     }
 
-    /// The store for its tokens. None if there is none.
+    /// The store for its tokens, or its ``storage_command``. None if there is none.
     ///
     /// The keys are ``name``, the URL without its password; ``reachable`` and ``holds``, None until
     /// it was used; and ``problem``, why it could not be used or is not used.

@@ -8,6 +8,7 @@ use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;
 use crate::secret_json::Members;
 use crate::setting;
+use crate::storage::storage_command::StorageCommand;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -15,6 +16,10 @@ const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 /// Fields that may have many lines: PEM text and documents, and the password of a private key,
 /// which is not used.
 const OF_MANY_LINES: [&str; 3] = ["client_privkey", "client_privkey_password", "deployment"];
+/// The member that names the program which saves the session.
+pub(crate) const STORAGE_COMMAND: &str = "storage_command";
+/// The client types of API keys.
+const KEY_TYPES: [&str; 2] = ["static_apikey", "planet_legacy"];
 /// The scheme of API keys in `Authorization`, as the SDK names it.
 const API_KEY_SCHEME: &str = "api-key";
 
@@ -77,8 +82,17 @@ pub struct OAuthClient {
     pub extra: Vec<(String, String)>,
     /// The URL of the store for its tokens, which may hold a password; `None` means the session's.
     pub store: Option<Secret>,
+    /// The program that saves its session instead of files. Only a profile's file names one.
+    pub storage_command: Option<StorageCommand>,
     /// The file of this configuration, for messages.
     pub config_file: Option<PathBuf>,
+}
+
+impl OAuthClient {
+    /// Whether the other one is the same client of the same kind.
+    pub(crate) fn is_same_client(&self, other: &OAuthClient) -> bool {
+        self.client_id == other.client_id && self.client_type.grant() == other.client_type.grant()
+    }
 }
 
 /// The source of a private key.
@@ -133,7 +147,13 @@ impl ClientConfig {
         stored: &dyn Fn() -> Result<Option<Members>>,
     ) -> Result<Self> {
         let fields = Fields(members);
-        match fields.required("client_type")? {
+        let client_type = fields.required("client_type")?;
+        if KEY_TYPES.contains(&client_type) && fields.get(STORAGE_COMMAND).is_some() {
+            return Err(Error::misconfigured(
+                "storage_command in the client configuration is for clients that get tokens, and this one holds an API key; encrypt the profile with sops instead",
+            ));
+        }
+        match client_type {
             "static_apikey" => match fields.optional("api_key")? {
                 Some(key) => static_key(key, fields.optional("bearer_token_prefix")?),
                 None => {
@@ -208,6 +228,13 @@ fn missing(field: &str) -> Error {
 fn check(field: &str, value: &str) -> Result<()> {
     let name = format!("{} in the client configuration", crate::text::one_line(field, 60));
     setting::check(&name, value).map_err(|error| Error::misconfigured(error.message()))
+}
+
+/// The program that this configuration names for its session.
+///
+/// Errors: MISCONFIGURED.
+pub(super) fn storage_command(members: &Members) -> Result<Option<StorageCommand>> {
+    Fields(members).storage_command()
 }
 
 struct Fields<'a>(&'a Members);
@@ -308,9 +335,27 @@ impl<'a> Fields<'a> {
             scopes: self.list("scopes")?,
             audience: audiences.into_iter().next(),
             extra: self.extra()?,
-            store: self.optional("store")?.map(Secret::from),
+            store: self.store()?,
+            storage_command: self.storage_command()?,
             config_file: None,
         })
+    }
+
+    fn store(&self) -> Result<Option<Secret>> {
+        let store = self.optional("store")?;
+        if store.is_some() && self.get(STORAGE_COMMAND).is_some() {
+            return Err(Error::misconfigured(
+                "the client configuration names two places for its tokens, store and storage_command; leave one of them out",
+            ));
+        }
+        Ok(store.map(Secret::from))
+    }
+
+    fn storage_command(&self) -> Result<Option<StorageCommand>> {
+        match self.get(STORAGE_COMMAND) {
+            None => Ok(None),
+            Some(_) => StorageCommand::new(self.list(STORAGE_COMMAND)?).map(Some),
+        }
     }
 
     fn private_key(&self) -> Result<PrivateKeySource> {

@@ -1,5 +1,6 @@
 //! Lists profiles and shows their contents, without secrets.
 
+use super::client_config::STORAGE_COMMAND;
 use super::load::read_members;
 use super::names;
 use super::paths::config_in;
@@ -42,7 +43,8 @@ pub struct Summary {
     pub client_id: Option<String>,
     /// The issuer of its tokens, if the configuration names it.
     pub issuer: Option<String>,
-    /// Whether tokens or an API key are saved for it.
+    /// Whether tokens or an API key are saved for it; for a profile with a `storage_command`, which
+    /// is not run, whether planetkey has saved tokens with it.
     pub has_session: bool,
     /// Unix seconds at which the saved access token expires. The session may still be refreshable
     /// then.
@@ -109,6 +111,7 @@ impl Profiles {
             Ok(expires_at) => (expires_at, None),
             Err(error) => (None, Some(error.message().to_owned())),
         };
+        let has_command = members.0.contains_key(STORAGE_COMMAND);
         Ok(Summary {
             name: name.to_owned(),
             built_in,
@@ -116,7 +119,8 @@ impl Profiles {
             client_type: text("client_type"),
             client_id: text("client_id"),
             issuer: text("issuer").or_else(|| text("auth_server")),
-            has_session: members.text("api_key").is_some() || self.root().has_session(name)?,
+            has_session: members.text("api_key").is_some()
+                || self.root().has_saved(name, has_command)?,
             expires_at,
             file,
             problem: problem.or(unusable),

@@ -1,6 +1,6 @@
 //! `~/.planet/<profile>/`: where Planet's SDK saves client configurations.
 
-use super::client_config::{ClientConfig, Grant};
+use super::client_config::{ClientConfig, Grant, OAuthClient, STORAGE_COMMAND};
 use super::paths::Root;
 use super::{built_in, names};
 use crate::error::{Error, Reason, Result, Status};
@@ -8,6 +8,7 @@ use crate::file::{self, Directory};
 use crate::secret_json::Members;
 use crate::setting;
 use crate::storage::sops::is_encrypted;
+use crate::storage::storage_command::Helper;
 use crate::storage::{atomic_file, python_json};
 use crate::text::one_line;
 use std::path::{Path, PathBuf};
@@ -89,6 +90,34 @@ pub(crate) fn is_of_m2m_client(root: &Root, name: &str, client_id: &str) -> bool
             client.client_id == client_id && client.client_type.grant() == Grant::ClientCredentials
         }
         _ => false,
+    }
+}
+
+/// The program that saves the session of the profile in this directory, if its client configuration
+/// names one.
+///
+/// For a client that is not from that file: it must not save in plain text what the profile does
+/// not. A configuration that cannot be read names none. Errors: INVALID_ARGUMENT if the profile is
+/// that of another client; STORAGE.
+pub(crate) fn storage_helper(
+    root: &Root,
+    name: &str,
+    client: &OAuthClient,
+) -> Result<Option<Helper>> {
+    if names::is_built_in(name) {
+        return Ok(None);
+    }
+    let Ok((file, members)) = find(root, name) else { return Ok(None) };
+    if !members.0.contains_key(STORAGE_COMMAND) {
+        return Ok(None);
+    }
+    match ClientConfig::from_members(&members, &|| Ok(None)).map_err(|error| named(error, &file))? {
+        ClientConfig::OAuth(own) if own.is_same_client(client) => {
+            own.storage_command.map(|command| root.helper(&command, name, &file)).transpose()
+        }
+        _ => Err(Error::invalid_argument(
+            "the profile has a storage_command and holds the tokens of another client; choose another name, or use from_profile",
+        )),
     }
 }
 

@@ -3,9 +3,10 @@
 use super::names;
 use crate::environment::{Environment, HOME_VARIABLE};
 use crate::error::{Error, Result};
-use crate::file::CheckedPath;
+use crate::file::{self, CheckedPath, Directory};
 use crate::setting;
 use crate::storage::sops::{self, Sops};
+use crate::storage::storage_command::{Helper, StorageCommand, has_receipt};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,10 @@ pub struct Root {
     /// none.
     home: Option<PathBuf>,
     sentinelhub: Option<PathBuf>,
+    /// The directory that `~` means.
+    tilde: Option<PathBuf>,
+    /// The content of `PATH`.
+    search_path: Option<OsString>,
     sops: Sops,
 }
 
@@ -57,7 +62,9 @@ impl Root {
             .or(home.as_ref().map(|home| home.join(".config")));
         let sentinelhub =
             configuration.map(absolute).map(|base| base.join("sentinelhub").join("config.toml"));
-        let sops = Sops::new(environment.raw("PATH"));
+        let search_path = environment.raw("PATH");
+        let sops = Sops::new(search_path.clone());
+        let tilde = home.clone();
         let (place, home) = match named.map(absolute) {
             Some(named) => {
                 let elsewhere = home.filter(|home| *home != named);
@@ -65,7 +72,7 @@ impl Root {
             }
             None => (home, None),
         };
-        Ok(Root { place, home, sentinelhub, sops })
+        Ok(Root { place, home, sentinelhub, tilde, search_path, sops })
     }
 
     /// The directory that replaces the home directory.
@@ -123,9 +130,36 @@ impl Root {
         Ok(self.token_file(profile)?.is_some_and(|file| is_there(&file)))
     }
 
+    /// As [`Root::has_session`]. If a program saves the session, which is not run here: whether
+    /// planetkey has saved one with it.
+    pub(super) fn has_saved(&self, profile: &str, by_command: bool) -> Result<bool> {
+        match self.token_file(profile)? {
+            Some(file) if by_command => Ok(has_receipt(&self.checked(&file))),
+            Some(file) => Ok(is_there(&file)),
+            None => Ok(false),
+        }
+    }
+
     /// The program that decrypts encrypted files.
     pub fn sops(&self) -> &Sops {
         &self.sops
+    }
+
+    /// The program that saves the session of this profile. `config`: the file that names it, as
+    /// whose owner it runs.
+    ///
+    /// Errors: STORAGE, INVALID_ARGUMENT for an invalid profile name.
+    pub(crate) fn helper(
+        &self,
+        command: &StorageCommand,
+        profile: &str,
+        config: &Path,
+    ) -> Result<Helper> {
+        let directory = Directory::nearest(&self.checked(config))
+            .map_err(|error| file::failed("cannot be read", config, &error))?;
+        let name = names::directory(profile)?;
+        let (search_path, tilde) = (self.search_path.clone(), self.tilde.clone());
+        Ok(Helper::new(command.clone(), &name, search_path, tilde).for_user(directory.user()))
     }
 
     /// The `.planet` to write to.

@@ -225,7 +225,8 @@ impl Search<'_> {
             }
         };
         let needs_user_login = matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
-        if needs_user_login && !self.root.has_session(profile).unwrap_or(false) {
+        let has_command = matches!(&opened.config, ClientConfig::OAuth(client) if client.storage_command.is_some());
+        if needs_user_login && !self.root.has_saved(profile, has_command).unwrap_or(false) {
             self.notes.push(format!(
                 "{source} was ignored: no user has logged in to the profile {}",
                 shown(profile)

@@ -1,5 +1,6 @@
 //! Writes profiles, for the profile, login and reset commands.
 
+use super::client_config::storage_command;
 use super::load::{find, missing, read_members};
 use super::paths::{Root, config_in, config_names, is_there};
 use super::{built_in, names, planet_json};
@@ -12,6 +13,7 @@ use crate::secret::Secret;
 use crate::secret_json::Members;
 use crate::setting;
 use crate::storage::sops::{Encryption, is_encrypted};
+use crate::storage::storage_command::Helper;
 use crate::storage::{FileStorage, TokenStorage, atomic_file, python_json};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -127,7 +129,7 @@ impl Profiles {
     }
 
     /// Deletes a profile with its tokens and all files saved with them. If `.planet.json` selects
-    /// it, the selection is deleted.
+    /// it, the selection is deleted. The profile's `storage_command` erases its session.
     ///
     /// Blocks while another process refreshes its tokens. Errors: INVALID_ARGUMENT (invalid name,
     /// built in), MISCONFIGURED (no such profile, or only in the home directory, which is not
@@ -159,10 +161,24 @@ impl Profiles {
             }
             cleared => cleared?,
         }
+        // A profile that cannot be read names no program, and must not prevent its deletion.
+        let helper = self.helper(name).unwrap_or_else(|error| {
+            log::warn!("{error}");
+            None
+        });
         // Take the lock, because a process that refreshes the session now would save it again.
         let token = self.root.checked(&directory.join("token.json"));
         let tokens = FileStorage::new(token, String::new(), self.root.sops(), None);
         let lock = tokens.lock(Instant::now() + LOCK_PATIENCE)?;
+        if let Some(helper) = helper {
+            helper.erase(None).map_err(|error| {
+                let message = format!(
+                    "{}; nothing was deleted: repair the program, or remove the storage_command from the profile if its session is gone",
+                    error.message()
+                );
+                Error::new(Status::Storage, message)
+            })?;
+        }
         if let Some(opened) = tokens.directory()? {
             remove_files(&opened, &["token.", ".token."])?;
             remove_files(&opened, &["auth_client.", ".auth_client."])?;
@@ -231,14 +247,29 @@ impl Profiles {
     }
 
     /// Checks, before a login prompts the user, whether a session can be saved in this profile, as
-    /// far as that is possible without saving one.
+    /// far as that is possible without saving one. Runs its `storage_command`, if there is one.
     ///
     /// Leaves no file. Errors: INVALID_ARGUMENT (invalid profile name), MISCONFIGURED (no
     /// directory), STORAGE.
     pub fn check_place(&self, name: &str) -> Result<()> {
         let directory = self.root.profile_directory(name)?;
         self.root.check_profiles()?;
-        file::check_writable(&self.root.checked_inside(&directory))
+        file::check_writable(&self.root.checked_inside(&directory))?;
+        // What the program returns may be damaged, and is replaced.
+        self.helper(name)?.map_or(Ok(()), |helper| helper.check_runs())
+    }
+
+    /// The program that saves the session of this profile, if its configuration names one.
+    ///
+    /// Errors: MISCONFIGURED, STORAGE.
+    fn helper(&self, name: &str) -> Result<Option<Helper>> {
+        if names::is_built_in(name) {
+            return Ok(None);
+        }
+        let Some(file) = self.root.config_file(&names::directory(name)?) else { return Ok(None) };
+        let Some(members) = read_members(&self.root, &file)? else { return Ok(None) };
+        let command = storage_command(&members).map_err(|error| error.with_file(Some(&file)))?;
+        command.map(|command| self.root.helper(&command, name, &file)).transpose()
     }
 
     /// The profile in which a login saves this client: `planet-m2m-<client id>` unless it names

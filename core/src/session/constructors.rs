@@ -250,6 +250,12 @@ impl Session {
     pub fn from_client_config(json: &str, options: &Options) -> Result<Session> {
         no_token_request(options)?;
         let config = ClientConfig::from_json(json)?;
+        // Only a file that planetkey trusts names a program that it runs.
+        if matches!(&config, ClientConfig::OAuth(client) if client.storage_command.is_some()) {
+            return Err(Error::invalid_argument(
+                "storage_command is for the file of a profile; give the option storage instead, or save this configuration as a profile",
+            ));
+        }
         let profile = options.profile.as_deref();
         let save_in = match &config {
             ClientConfig::OAuth(client) => save_in(client, profile)?,

@@ -2,12 +2,15 @@
 
 use super::Session;
 use super::constructors::insecure_loopback_of;
+use super::local_storage::saved_locally;
 use super::options::Options;
 use crate::error::Result;
+use crate::profile::client_config::{ClientConfig, STORAGE_COMMAND};
+use crate::profile::load;
 use crate::profile::store::M2mLogin;
 use crate::secret::Secret;
 use crate::storage::sops::Encryption;
-use crate::storage::{Binding, FileStorage, TokenStorage, TornRead};
+use crate::storage::{Binding, TornRead};
 use std::time::Instant;
 
 impl Session {
@@ -25,7 +28,9 @@ impl Session {
         options: &Options,
     ) -> Result<String> {
         let profiles = options.profiles()?;
-        let (_, members) = profiles.m2m_document(login)?;
+        let (_, mut members) = profiles.m2m_document(login)?;
+        // The trial saves nothing.
+        let has_command = members.0.remove(STORAGE_COMMAND).is_some();
         let config = Secret::from(serde_json::to_string(&members.0).unwrap_or_default());
         let allow_insecure_loopback = match options.allow_insecure_loopback {
             Some(allow) => Some(allow),
@@ -45,15 +50,15 @@ impl Session {
         if let Some(stored) = tokens.tokens()
             && let Some(file) = profiles.root().token_file(&name)?
         {
-            let disk = options.runtime.disk.clone();
+            let helper = match ClientConfig::from_json(config.expose())? {
+                ClientConfig::OAuth(client) if has_command => {
+                    load::storage_helper(profiles.root(), &name, &client)?
+                }
+                _ => None,
+            };
             // The profile was just written for this client.
             let binding = Binding { owns_place: true, ..tokens.client().binding() };
-            let storage = FileStorage::new(
-                profiles.root().checked(&file),
-                binding,
-                profiles.root().sops(),
-                disk,
-            );
+            let storage = saved_locally(profiles.root(), options, &file, binding, helper)?;
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;
             // Read the file again now, so that an unreadable one fails here and not when the token

@@ -7,6 +7,7 @@ mod builder;
 mod cancel;
 mod constructors;
 mod hosts;
+mod local_storage;
 mod login_m2m;
 mod logout;
 mod opening;

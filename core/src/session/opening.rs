@@ -1,9 +1,10 @@
 //! What the constructors share: from options and a client configuration to the sources of a session.
 
 use super::api_key_source::ApiKeySource;
+use super::local_storage::{helper_of, saved_locally};
 use super::options::Options;
 use super::source::{Credential, Source};
-use super::store::{Placed, Store};
+use super::store::{Placed, ProfilePlace, Store};
 use super::{Session, Shared};
 use crate::authorize::{AllowedHosts, HostPolicy};
 use crate::client::Client;
@@ -14,7 +15,7 @@ use crate::http::Http;
 use crate::profile::client_config::{ClientConfig, OAuthClient};
 use crate::profile::{Root, load, precedence};
 use crate::secret::Secret;
-use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage, TokenStorage};
+use crate::storage::{Binding, CustomStorage, Memory, Storage, TokenStorage};
 use crate::token_cache::TokenCache;
 use std::sync::Arc;
 
@@ -77,11 +78,16 @@ impl<'a> Opening<'a> {
             }
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
-                let of_profile = client.store.as_ref().map(Secret::expose);
-                let client = Client::new(client, &self.deployment, self.insecure_loopback)?;
-                let local = self.storage(&client, save_in, own)?;
+                let place = ProfilePlace {
+                    store: client.store.as_ref().map(Secret::expose),
+                    has_command: client.storage_command.is_some(),
+                    profile: save_in,
+                };
+                let config = client;
+                let client = Client::new(config, &self.deployment, self.insecure_loopback)?;
+                let local = self.storage(config, &client, save_in, own)?;
                 let Placed { storage, unused } =
-                    self.store.place(self.options, &client, of_profile, save_in, local)?;
+                    self.store.place(self.options, &client, place, local)?;
                 let source = self.tokens(client, storage, label, profile)?;
                 Ok(Source { unused_store: unused, ..source })
             }
@@ -118,10 +124,7 @@ impl<'a> Opening<'a> {
     fn check_profile(&self, client: &OAuthClient) -> Result<()> {
         let Some(name) = &self.options.profile else { return Ok(()) };
         match load::open(&self.root, name).map(|profile| profile.config) {
-            Ok(ClientConfig::OAuth(own))
-                if own.client_id != client.client_id
-                    || own.client_type.grant() != client.client_type.grant() =>
-            {
+            Ok(ClientConfig::OAuth(own)) if !own.is_same_client(client) => {
                 Err(Error::invalid_argument(
                     "the profile holds the tokens of another client; choose another name, or use from_profile",
                 ))
@@ -132,6 +135,7 @@ impl<'a> Opening<'a> {
 
     fn storage(
         &self,
+        config: &OAuthClient,
         client: &Client,
         save_in: Option<&str>,
         own: Option<&Arc<dyn Storage>>,
@@ -148,9 +152,9 @@ impl<'a> Opening<'a> {
         let binding = client.binding();
         let owns_place =
             binding.is_m2m && load::is_of_m2m_client(&self.root, profile, client.client_id());
-        let disk = self.options.runtime.disk.clone();
         let binding = Binding { owns_place, ..binding };
-        Ok(Arc::new(FileStorage::new(self.root.checked(&file), binding, self.root.sops(), disk)))
+        let helper = helper_of(&self.root, config, profile)?;
+        saved_locally(&self.root, self.options, &file, binding, helper)
     }
 
     pub(super) fn session(

@@ -20,6 +20,17 @@ pub(super) struct Placed {
     pub(super) unused: Option<StoreStatus>,
 }
 
+/// What a client's configuration says about the place of its tokens.
+#[derive(Clone, Copy)]
+pub(super) struct ProfilePlace<'a> {
+    /// The store that it names.
+    pub(super) store: Option<&'a str>,
+    /// Whether it names a program.
+    pub(super) has_command: bool,
+    /// The profile of a user session.
+    pub(super) profile: Option<&'a str>,
+}
+
 impl Placed {
     pub(super) fn without_store(storage: Arc<dyn TokenStorage>) -> Self {
         Placed { storage, unused: None }
@@ -83,21 +94,22 @@ mod with_store {
         }
 
         /// Puts a client's tokens into the store, if one is named. `local`: where they are saved
-        /// otherwise; `of_profile`: the store that the client's configuration names; `profile`: the
-        /// profile of a user session.
+        /// otherwise.
         ///
         /// Errors: MISCONFIGURED.
         pub(in crate::session) fn place(
             &self,
             options: &Options,
             client: &Client,
-            of_profile: Option<&str>,
-            profile: Option<&str>,
+            place: ProfilePlace<'_>,
             local: Arc<dyn TokenStorage>,
         ) -> Result<Placed> {
             // The call precedes the profile, and the profile precedes the environment.
+            if place.has_command && options.store.is_none() {
+                return Ok(Placed::without_store(local));
+            }
             let of_profile =
-                of_profile.filter(|_| options.store.is_none() && options.storage.is_none());
+                place.store.filter(|_| options.store.is_none() && options.storage.is_none());
             let location = match of_profile {
                 Some(url) => Some(StoreLocation::parse(url).map_err(|error| {
                     in_configuration(&error, "the client configuration")
@@ -125,7 +137,7 @@ mod with_store {
                 return Ok(Placed { storage: local, unused });
             };
             let settings = settings(options, location, keys)?;
-            let storage = Arc::new(SessionInStore::new(settings, binding, profile));
+            let storage = Arc::new(SessionInStore::new(settings, binding, place.profile));
             Ok(Placed::without_store(storage))
         }
     }
@@ -189,11 +201,10 @@ mod without_store {
             &self,
             _: &Options,
             client: &Client,
-            of_profile: Option<&str>,
-            _: Option<&str>,
+            place: ProfilePlace<'_>,
             local: Arc<dyn TokenStorage>,
         ) -> Result<Placed> {
-            match of_profile {
+            match place.store {
                 None => Ok(Placed::without_store(local)),
                 Some(_) => Err(in_configuration(&unsupported(), "the client configuration")
                     .with_file(client.config_file())),

@@ -1,9 +1,8 @@
 //! Tokens in a storage of the application.
 
-use super::token_file::{self, Content};
 use super::{
     Binding, FailureRecord, FileVersion, Lock, Saved, Stored, TokenStorage, TornRead, corrupt,
-    python_json,
+    python_json, token_file,
 };
 use crate::clock::Moment;
 use crate::error::{Error, Result, Status};
@@ -141,12 +140,8 @@ impl TokenStorage for CustomStorage {
         let mut members = python_json::parse(text.expose().as_bytes())
             .ok_or_else(|| corrupt("the text in the application's storage"))?;
         let record = self.take_over(without_record(&mut members));
-        let saved = match token_file::from_members(members, &record, &self.binding, now) {
-            Content::Nothing => Saved::Nothing,
-            Content::Foreign => Saved::Foreign,
-            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
-        };
-        Ok((saved, FileVersion::Unknown))
+        let content = token_file::from_members(members, &record, &self.binding, now);
+        Ok((content.into(), FileVersion::Unknown))
     }
 
     fn save(&self, stored: &Stored) -> Result<FileVersion> {

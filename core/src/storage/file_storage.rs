@@ -1,20 +1,20 @@
 //! Tokens in `~/.planet/<profile>/token.json`, shared with other processes and with Planet's tools.
 
 use super::atomic_file::{self, Settled};
+use super::session_directory::SessionDirectory;
 use super::sops::{self, Sops};
-use super::token_file::{self, Content};
+use super::token_file;
 use super::{
     Binding, FailureRecord, FileVersion, Lock, Saved, Stored, TokenStorage, TornRead, corrupt,
-    lock, python_json,
+    python_json,
 };
 use crate::clock::Moment;
 use crate::error::{Error, Result, Status};
-use crate::file::{self, CheckedPath, Directory, Disk, RealDisk};
+use crate::file::{self, CheckedPath, Directory, Disk};
 use crate::secret_json::Members;
 use serde_json::{Map, Value};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use zeroize::Zeroizing;
 
@@ -30,19 +30,12 @@ const STANDARD_MEMBERS: [&str; 8] = [
     "token_type",
 ];
 
-/// One token file with the files next to it: `token.json.lock`, which is never deleted, and
-/// `token.planetkey.json`.
+/// One token file with the files next to it: `token.json.lock` and `token.planetkey.json`.
 pub struct FileStorage {
     token: CheckedPath,
-    lock: CheckedPath,
-    record: CheckedPath,
+    beside: SessionDirectory,
     sops: Option<Sops>,
     binding: Binding,
-    disk: Arc<dyn Disk>,
-    /// The directory while the lock is held. All work under the lock is done in it.
-    locked: Mutex<Option<Arc<Directory>>>,
-    /// Whether the last attempt to lock found the lock taken.
-    contended: AtomicBool,
 }
 
 impl FileStorage {
@@ -57,35 +50,15 @@ impl FileStorage {
     ) -> Self {
         let token = token.into();
         let sops = sops::is_encrypted(token.path()).then(|| sops.clone());
-        // The plain and the encrypted form are one session, so they share the lock and the record.
-        let lock = token.with_name("token.json.lock");
-        let record = token.with_name("token.planetkey.json");
-        let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
-        FileStorage {
-            token,
-            lock,
-            record,
-            sops,
-            binding: binding.into(),
-            disk,
-            locked: Mutex::default(),
-            contended: AtomicBool::new(false),
-        }
-    }
-
-    /// The directory that was opened with the lock.
-    fn locked(&self) -> Option<Arc<Directory>> {
-        self.locked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let beside = SessionDirectory::of(&token, disk);
+        FileStorage { token, beside, sops, binding: binding.into() }
     }
 
     /// The directory that was opened with the lock, or now; `None` if it does not exist.
     ///
     /// Errors: STORAGE.
     pub(crate) fn directory(&self) -> Result<Option<Arc<Directory>>> {
-        match self.locked() {
-            Some(directory) => Ok(Some(directory)),
-            None => Ok(Directory::open_checked(&self.token, "cannot be read")?.map(Arc::new)),
-        }
+        self.beside.open(&self.token)
     }
 
     fn read(&self, torn: TornRead) -> Result<Settled> {
@@ -142,37 +115,13 @@ impl FileStorage {
         Err(Error::new(Status::Storage, message))
     }
 
-    fn replace(&self, path: &CheckedPath, bytes: &[u8]) -> Result<file::Version> {
-        file::replace_at(self.disk.as_ref(), self.locked().as_deref(), path, bytes)
-    }
-
     fn version(&self, version: FileVersion) -> FileVersion {
         if self.sops.is_some() { FileVersion::Unknown } else { version }
     }
 
-    /// `directory`: the session's, if it is open already.
-    fn failure_record_in(&self, directory: Option<&Directory>) -> FailureRecord {
-        match atomic_file::read_version(directory, &self.record) {
-            Ok(Some((bytes, _))) => FailureRecord::from_bytes(&bytes),
-            Ok(None) => FailureRecord::default(),
-            Err(error) => {
-                log::warn!("{error}");
-                FailureRecord::default()
-            }
-        }
-    }
-
     fn content(&self, directory: &Directory, members: Map<String, Value>, now: Moment) -> Saved {
-        match token_file::from_members(
-            members,
-            &self.failure_record_in(Some(directory)),
-            &self.binding,
-            now,
-        ) {
-            Content::Nothing => Saved::Nothing,
-            Content::Foreign => Saved::Foreign,
-            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
-        }
+        let record = self.beside.record_in(Some(directory));
+        token_file::from_members(members, &record, &self.binding, now).into()
     }
 }
 
@@ -210,9 +159,8 @@ impl TokenStorage for FileStorage {
     fn save(&self, stored: &Stored) -> Result<FileVersion> {
         let directory = self.directory()?;
         if let Some(directory) = &directory {
-            for file in [&self.token, &self.record] {
-                atomic_file::sweep(directory, file, SystemTime::now());
-            }
+            atomic_file::sweep(directory, &self.token, SystemTime::now());
+            self.beside.sweep(directory);
         }
         self.check_place()?;
         let members = token_file::to_members(stored);
@@ -227,12 +175,14 @@ impl TokenStorage for FileStorage {
             Some(sops) => Zeroizing::new(sops.as_user(user).encrypt(self.token.path(), &clear)?),
             None => clear,
         };
-        self.replace(&self.token, &bytes).map(|version| self.version(FileVersion::At(version)))
+        self.beside
+            .replace(&self.token, &bytes)
+            .map(|version| self.version(FileVersion::At(version)))
     }
 
     fn check(&self) -> Result<()> {
         self.check_place()?;
-        file::check_on(self.disk.as_ref(), self.locked().as_deref(), &self.token)
+        file::check_on(self.beside.disk(), self.beside.locked().as_deref(), &self.token)
     }
 
     fn remove(&self) -> Result<bool> {
@@ -255,14 +205,11 @@ impl TokenStorage for FileStorage {
     }
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
-        let held = lock::take(self.disk.as_ref(), &self.lock, deadline, &self.contended)?;
-        let Some(held) = held else { return Ok(None) };
-        *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.directory);
-        Ok(Some(Box::new(Locked { storage: self, _lock: held.lock })))
+        self.beside.lock(deadline)
     }
 
     fn contention(&self) -> Option<Error> {
-        self.contended.load(Ordering::Relaxed).then(|| lock::busy(&self.lock))
+        self.beside.contention()
     }
 
     /// A program is needed to read an encrypted file, so it is read when a token is needed, and not
@@ -271,7 +218,7 @@ impl TokenStorage for FileStorage {
         if self.sops.is_some() {
             return FileVersion::Unknown;
         }
-        let version = match self.locked() {
+        let version = match self.beside.locked() {
             Some(directory) => directory.version(self.token.name()),
             None => file::version(self.token.path()),
         };
@@ -279,16 +226,11 @@ impl TokenStorage for FileStorage {
     }
 
     fn failure_record(&self) -> FailureRecord {
-        self.failure_record_in(self.locked().as_deref())
+        self.beside.record()
     }
 
     fn save_failure_record(&self, record: &FailureRecord) {
-        if record.is_newer() {
-            return;
-        }
-        if let Err(error) = self.replace(&self.record, &record.to_bytes()) {
-            log::warn!("{error}");
-        }
+        self.beside.save_record(record);
     }
 
     fn quarantine(&self, now: Moment) -> Result<()> {
@@ -321,18 +263,4 @@ fn readable(members: &Members) -> Vec<u8> {
     let mut standard = Members(members.0.clone());
     standard.0.retain(|name, _| STANDARD_MEMBERS.contains(&name.as_str()));
     python_json::to_bytes(&standard.0)
-}
-
-/// The lock of a session. The directory that was opened with it is used until it is dropped.
-struct Locked<'a> {
-    storage: &'a FileStorage,
-    _lock: Box<dyn Lock>,
-}
-
-impl Lock for Locked<'_> {}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        *self.storage.locked.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
 }

@@ -11,7 +11,9 @@ mod purpose;
 pub mod python_json;
 #[cfg(feature = "store")]
 pub mod redis_store;
+mod session_directory;
 pub mod sops;
+pub mod storage_command;
 mod store_status;
 mod token_file;
 
@@ -235,17 +237,19 @@ pub trait TokenStorage: Send + Sync {
     /// The file, for `status()`.
     fn path(&self) -> Option<&Path>;
 
-    /// What is known about the store that it uses, for `status()`.
+    /// What is known about the store or program that it uses, for `status()`.
     fn store_status(&self) -> Option<StoreStatus> {
         None
     }
 
-    /// Reads what the store holds, for [`Storage::store_status`]. Blocks; uses the network.
+    /// Reads what the store holds, for [`TokenStorage::store_status`]. Blocks; uses the network, or
+    /// runs a program.
     fn contact_store(&self, now: Moment) {
         let _ = now;
     }
 
-    /// Whether it is not known if it holds a session, because to read it takes the network.
+    /// Whether it is not known if it holds a session, because to read it takes the network or a
+    /// program.
     fn is_unread(&self) -> bool {
         false
     }

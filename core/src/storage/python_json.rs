@@ -35,27 +35,42 @@ pub(crate) fn is_damaged_session(document: &Map<String, Value>) -> bool {
 /// Writes as the SDK does: two spaces, keys sorted by code point at every level, ASCII only, no
 /// final line break. Top-level members that are null or start with two underscores are left out.
 pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
+    let saved = saved(document);
+    measured(|writer| {
+        let mut serializer =
+            serde_json::Serializer::with_formatter(writer, Python(PrettyFormatter::new()));
+        // Writing to memory does not fail, and every key is a string.
+        let _ = serde::Serialize::serialize(&saved.0, &mut serializer);
+    })
+}
+
+/// What [`to_bytes`] writes of a document.
+pub(super) fn saved(document: &Map<String, Value>) -> Members {
     let mut saved: Map<String, Value> = document
         .iter()
         .filter(|(name, value)| !name.starts_with("__") && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     remove_number_members(&mut saved);
-    // Wiped after it has been written.
-    let saved = Members(saved);
-    // A buffer that grows leaves copies of its content in memory, so the size is measured first.
-    let mut length = Length(0);
-    write(&saved.0, &mut length);
-    let mut bytes = Vec::with_capacity(length.0);
-    write(&saved.0, &mut bytes);
-    bytes
+    Members(saved)
 }
 
-fn write(document: &Map<String, Value>, writer: impl Write) {
-    let mut serializer =
-        serde_json::Serializer::with_formatter(writer, Python(PrettyFormatter::new()));
-    // Writing to memory does not fail, and every key is a string.
-    let _ = serde::Serialize::serialize(document, &mut serializer);
+/// Writes a document in one line, with a line break at its end.
+pub(super) fn to_line(document: &Members) -> Vec<u8> {
+    measured(|mut writer| {
+        let _ = serde_json::to_writer(&mut writer, &document.0);
+        let _ = writer.write_all(b"\n");
+    })
+}
+
+/// What is written. A buffer that grows leaves copies of its content in memory, so the size is
+/// measured first.
+fn measured(write: impl Fn(&mut dyn Write)) -> Vec<u8> {
+    let mut length = Length(0);
+    write(&mut length);
+    let mut bytes = Vec::with_capacity(length.0);
+    write(&mut bytes);
+    bytes
 }
 
 struct Length(usize);

@@ -2,24 +2,18 @@
 //! file.
 
 use super::python_json;
-use crate::child;
+use crate::child::{self, Failure, Finished, Group, Limits};
 use crate::error::{Error, Result, Status};
 use crate::text::one_line;
-use crate::threads;
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// `sops` may contact a key service in the cloud. After this time it counts as hanging.
 const TIMEOUT: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(2);
 /// No profile or session is nearly this large.
 const MAX_OUTPUT_BYTES: u64 = 1024 * 1024;
-const MAX_COMPLAINT_BYTES: u64 = 64 * 1024;
 
 /// Whether a file is encrypted when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +44,6 @@ pub struct Sops {
     search_path: Option<OsString>,
     timeout: Duration,
     /// The user and group as whom it runs; `None` means those of this process.
-    #[cfg_attr(not(unix), allow(dead_code))]
     user: Option<(u32, u32)>,
 }
 
@@ -103,47 +96,23 @@ impl Sops {
 
     fn run(&self, arguments: &[&OsStr], input: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         let deadline = Instant::now() + self.timeout;
-        let mut command = child::command(self.program()?);
-        #[cfg(unix)]
-        if let Some((uid, gid)) = self.user {
-            // Setting the group also drops the supplementary groups.
-            std::os::unix::process::CommandExt::gid(&mut command, gid);
-            std::os::unix::process::CommandExt::uid(&mut command, uid);
-        }
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            child::spawn(&mut command).map_err(|error| failed(path, &error.to_string()))?;
-        // Threads serve the pipes, so that neither side blocks the other.
-        if let Some(mut stdin) = child.stdin.take() {
-            let input = Zeroizing::new(input.to_vec());
-            // A program that does not read all of its input has failed, and reports that itself.
-            if let Err(error) =
-                threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input)))
-            {
-                let _ = child.kill().and_then(|()| child.wait());
-                return Err(failed(path, &error.to_string()).with_retryable(true));
-            }
-        }
-        let output = child.stdout.take().map(|pipe| collect(pipe, MAX_OUTPUT_BYTES + 1));
-        let complaint = child.stderr.take().map(|pipe| collect(pipe, MAX_COMPLAINT_BYTES));
-        let too_long = || {
-            failed(path, &format!("it did not end within {} s", self.timeout.as_secs()))
-                .with_retryable(true)
-        };
-        let Some(succeeded) = wait(&mut child, deadline) else {
-            return Err(too_long());
-        };
-        let output = received(output, deadline).ok_or_else(too_long)?;
-        // A successful run always has output. If the application ignores SIGCHLD, this is the only
-        // sign of success.
-        if !succeeded || output.is_empty() {
-            let complaint = received(complaint, deadline).ok_or_else(too_long)?;
-            let complaint = String::from_utf8_lossy(&complaint).into_owned();
-            let first = complaint.lines().map(str::trim).find(|line| !line.is_empty());
-            return Err(failed(path, first.unwrap_or("it failed without saying why")));
-        }
-        if output.len() as u64 > MAX_OUTPUT_BYTES {
-            return Err(failed(path, "its output is longer than 1 MiB"));
+        let mut command = child::command_as(self.program()?, self.user);
+        command.args(arguments);
+        let limits = Limits { deadline, output_bytes: MAX_OUTPUT_BYTES };
+        let finished = child::run("planetkey-sops", command, input, Group::Shared, limits);
+        let Finished { ended, output, complaint } = finished.map_err(|failure| {
+            let why = match &failure {
+                Failure::NotStarted(error) => error.to_string(),
+                Failure::TooLong => format!("it did not end within {} s", self.timeout.as_secs()),
+                Failure::TooMuch => "its output is longer than 1 MiB".to_owned(),
+            };
+            failed(path, &why).with_retryable(failure.is_temporary())
+        })?;
+        // A successful run always has output.
+        if !ended.may_have_succeeded() || output.is_empty() {
+            let why = child::first_line(&complaint);
+            let why = why.as_ref().map_or("it failed without saying why", |why| why.as_str());
+            return Err(failed(path, why));
         }
         Ok(output)
     }
@@ -170,46 +139,4 @@ fn failed(path: &Path, why: &str) -> Error {
         Status::Storage,
         format!("sops failed for {}: {}", path.display(), one_line(why, 300)),
     )
-}
-
-/// Reads a pipe to its end. Sends the first `limit` bytes when the pipe ends.
-fn collect(mut pipe: impl Read + Send + 'static, limit: u64) -> Receiver<Zeroizing<Vec<u8>>> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    // If no thread can be started, the sender is dropped, and the receiver reports that nothing
-    // arrived.
-    let _ = threads::spawn("planetkey-sops", move || {
-        // Large enough from the start, because a vector that grows leaves copies in memory.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        let _ = pipe.by_ref().take(limit).read_to_end(&mut bytes);
-        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-        let _ = sender.send(bytes);
-    });
-    receiver
-}
-
-/// Whether the program succeeded; `None` if it had to be killed.
-fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status.success()),
-            // In an application that ignores SIGCHLD the system discards the exit status of a
-            // child. This error then shows that the child has ended.
-            Err(_) => return Some(true),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-        }
-    }
-}
-
-/// The content of a pipe. A child of the program may hold the pipe open, and is not waited for
-/// longer than the program itself.
-fn received(
-    pipe: Option<Receiver<Zeroizing<Vec<u8>>>>,
-    deadline: Instant,
-) -> Option<Zeroizing<Vec<u8>>> {
-    pipe?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
 }

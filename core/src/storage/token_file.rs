@@ -1,7 +1,7 @@
 //! Converts between a token set and the members of `token.json`, as Planet's SDK writes it.
 
 use super::failure_record::{FailureRecord, Receipt};
-use super::{Binding, Stored};
+use super::{Binding, Saved, Stored};
 use crate::clock::{Moment, millis};
 use crate::credential::{TokenSet, check_b64token};
 use crate::jwt;
@@ -9,6 +9,7 @@ use crate::oauth::token_endpoint::{DEFAULT_LIFETIME_S, MAX_LIFETIME_S};
 use crate::secret::Secret;
 use crate::secret_json::Members;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Identifies these values without containing them: SHA-256, in hexadecimal.
@@ -66,6 +67,16 @@ pub(crate) enum Content {
     Foreign,
     /// A token set.
     Tokens(Stored),
+}
+
+impl From<Content> for Saved {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Nothing => Saved::Nothing,
+            Content::Foreign => Saved::Foreign,
+            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
+        }
+    }
 }
 
 /// Reads the members. The receipt says when the access token expires. For files that Planet's tools

@@ -4,6 +4,7 @@
 //! Names start with the number of the fault if there is one; `tests/README.md` lists them.
 #![cfg(unix)]
 
+mod by_command;
 mod child_process;
 mod custom;
 mod damaged_files;

@@ -391,7 +391,7 @@ class SourceStatus:
         """The file that its tokens are saved in. None for an API key and for other storage."""
     @property
     def store(self) -> dict[str, Any] | None:
-        """The store for its tokens. None if there is none.
+        """The store for its tokens, or its ``storage_command``. None if there is none.
 
         The keys are ``name``, the URL without its password; ``reachable`` and ``holds``, None until
         it was used; and ``problem``, why it could not be used or is not used.
@@ -836,6 +836,13 @@ class Session:
         can_repeat: bool,
     ) -> tuple[Authorization | None] | None: ...
     def _is_served(self, url: str) -> bool: ...
+    # For planetkey.dask.
+    def _delegated_token(self, rejected_token: str | None) -> tuple[str, float]: ...
+    async def _delegated_token_async(self, rejected_token: str | None) -> tuple[str, float]: ...
+    def _delegated_token_cached(
+        self, rejected_token: str | None
+    ) -> tuple[tuple[str, float]] | None: ...
+    def _delegation_policy(self) -> str: ...
     def refresh(self) -> None:
         """Refreshes the access token now.
 

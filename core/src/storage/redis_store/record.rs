@@ -6,10 +6,9 @@ use crate::clock::{Moment, Random, millis};
 use crate::error::Result;
 use crate::secret_json::Members;
 use crate::storage::failure_record::{FailureRecord, Receipt};
-use crate::storage::token_file::{self, Content};
+use crate::storage::token_file;
 use crate::storage::{Binding, Saved, Stored, fingerprint, python_json};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -130,11 +129,7 @@ impl Record {
         };
         let record = FailureRecord::of_store(Some(receipt), self.marks.clone());
         let content = token_file::from_members(tokens.0.clone(), &record, binding, now);
-        Ok(match content {
-            Content::Nothing => Saved::Nothing,
-            Content::Foreign => Saved::Foreign,
-            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
-        })
+        Ok(content.into())
     }
 
     /// What all processes know about failures, with times by this computer's clock.

@@ -1,4 +1,9 @@
-//! The programs that this library starts: where it looks them up, and what they must not inherit.
+//! The programs that this library starts: where it looks them up, what they must not inherit, and
+//! how they are run to their end.
+
+mod run;
+
+pub(crate) use run::{Ended, Failure, Finished, Group, Limits, first_line, run};
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -23,6 +28,19 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
         command.env_remove(name).env_remove(format!("{name}_FILE"));
+    }
+    command
+}
+
+/// As [`command`], to run as this user and group, if they are not those of this process.
+#[cfg_attr(not(unix), allow(unused_mut, unused_variables))]
+pub(crate) fn command_as(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> Command {
+    let mut command = command(program);
+    #[cfg(unix)]
+    if let Some((uid, gid)) = user {
+        // Setting the group also drops the supplementary groups.
+        std::os::unix::process::CommandExt::gid(&mut command, gid);
+        std::os::unix::process::CommandExt::uid(&mut command, uid);
     }
     command
 }
