@@ -1183,6 +1183,65 @@ const char *planetkey_session_info_file(const struct planetkey_session_info *inf
                                         size_t source);
 
 /**
+ * Returns the store in which the tokens of a source are saved, or the `storage_command` of its
+ * profile.
+ *
+ * @param[in] info May be NULL.
+ * @param[in] source counts from 0.
+ * @return its URL without user, password and parameters, or "storage_command" and the program, as
+ *         NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is
+ *         none.
+ *
+ * Thread-safe. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_session_info_store(const struct planetkey_session_info *info,
+                                         size_t source);
+
+/**
+ * Returns whether the store of a source could be used when it was used last.
+ *
+ * @param[in] info May be NULL.
+ * @param[in] source counts from 0.
+ * @return true or false. false also before it was used for the first time; then
+ *         planetkey_session_info_store_problem() returns NULL.
+ *
+ * Thread-safe. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+bool planetkey_session_info_store_is_reachable(const struct planetkey_session_info *info,
+                                               size_t source);
+
+/**
+ * Returns what the store of a source holds for it.
+ *
+ * @param[in] info May be NULL.
+ * @param[in] source counts from 0.
+ * @return "nothing", "token", "session", or what else was found there, as NUL-terminated text,
+ *         borrowed until planetkey_session_info_free(). NULL if it was not read yet, and if there
+ *         is no store.
+ *
+ * Thread-safe. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_session_info_store_holds(const struct planetkey_session_info *info,
+                                               size_t source);
+
+/**
+ * Returns why the store of a source could not be used, or is not used.
+ *
+ * @param[in] info May be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is no
+ *         problem, and if there is no store.
+ *
+ * Thread-safe. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_session_info_store_problem(const struct planetkey_session_info *info,
+                                                 size_t source);
+
+/**
  * Returns the number of notes: about credentials that were ignored when the session was opened,
  * and about tokens that could not be saved.
  *

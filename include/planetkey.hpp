@@ -690,6 +690,25 @@ class SessionInfo {
         return detail::optional_view(planetkey_session_info_file(get(), source));
     }
     std::optional<std::string_view> file(std::size_t source = 0) const && = delete;
+    /// The store in which the tokens are saved, or the storage_command of the profile.
+    std::optional<std::string_view> store(std::size_t source = 0) const &noexcept {
+        return detail::optional_view(planetkey_session_info_store(get(), source));
+    }
+    std::optional<std::string_view> store(std::size_t source = 0) const && = delete;
+    /// Whether the store could be used when it was used last. Before the first time it is false.
+    bool store_is_reachable(std::size_t source = 0) const noexcept {
+        return planetkey_session_info_store_is_reachable(get(), source);
+    }
+    /// What the store holds: "nothing", "token", "session". Nothing before it was read.
+    std::optional<std::string_view> store_holds(std::size_t source = 0) const &noexcept {
+        return detail::optional_view(planetkey_session_info_store_holds(get(), source));
+    }
+    std::optional<std::string_view> store_holds(std::size_t source = 0) const && = delete;
+    /// Why the store could not be used, or is not used.
+    std::optional<std::string_view> store_problem(std::size_t source = 0) const &noexcept {
+        return detail::optional_view(planetkey_session_info_store_problem(get(), source));
+    }
+    std::optional<std::string_view> store_problem(std::size_t source = 0) const && = delete;
     /// What was ignored when the session was opened, or could not be saved, and why.
     std::vector<std::string_view> notes() const & {
         std::vector<std::string_view> notes;

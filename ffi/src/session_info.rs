@@ -37,6 +37,10 @@ struct Source {
     hosts: Vec<CString>,
     transport: CString,
     file: Option<CString>,
+    store: Option<CString>,
+    store_is_reachable: bool,
+    store_holds: Option<CString>,
+    store_problem: Option<CString>,
 }
 
 impl Shared for planetkey_session_info {
@@ -58,6 +62,7 @@ impl planetkey_session_info {
 impl Source {
     fn new(status: &SourceStatus) -> Self {
         let optional = |text: &Option<String>| optional_c_string(text.as_deref());
+        let store = status.store.as_ref();
         Source {
             kind: c_string(status.kind.name()),
             source: c_string(&status.source),
@@ -72,6 +77,10 @@ impl Source {
             hosts: c_strings(&status.hosts),
             transport: c_string(status.transport.name()),
             file: optional(&status.file),
+            store: optional_c_string(store.map(|store| store.name.as_str())),
+            store_is_reachable: store.is_some_and(|store| store.reachable == Some(true)),
+            store_holds: optional_c_string(store.and_then(|store| store.holds)),
+            store_problem: optional_c_string(store.and_then(|store| store.problem.as_deref())),
         }
     }
 }
@@ -431,6 +440,77 @@ pub unsafe extern "C" fn planetkey_session_info_file(
 ) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.file)) }
+}
+
+/// Returns the store in which the tokens of a source are saved, or the `storage_command` of its
+/// profile.
+///
+/// @param[in] info May be NULL.
+/// @param[in] source counts from 0.
+/// @return its URL without user, password and parameters, or "storage_command" and the program, as
+///         NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is
+///         none.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_session_info_store(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { get_source(info, source, null(), |source| pointer(&source.store)) }
+}
+
+/// Returns whether the store of a source could be used when it was used last.
+///
+/// @param[in] info May be NULL.
+/// @param[in] source counts from 0.
+/// @return true or false. false also before it was used for the first time; then
+///         planetkey_session_info_store_problem() returns NULL.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_session_info_store_is_reachable(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> bool {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { get_source(info, source, false, |source| Some(source.store_is_reachable)) }
+}
+
+/// Returns what the store of a source holds for it.
+///
+/// @param[in] info May be NULL.
+/// @param[in] source counts from 0.
+/// @return "nothing", "token", "session", or what else was found there, as NUL-terminated text,
+///         borrowed until planetkey_session_info_free(). NULL if it was not read yet, and if there
+///         is no store.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_session_info_store_holds(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { get_source(info, source, null(), |source| pointer(&source.store_holds)) }
+}
+
+/// Returns why the store of a source could not be used, or is not used.
+///
+/// @param[in] info May be NULL.
+/// @param[in] source counts from 0.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is no
+///         problem, and if there is no store.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_session_info_store_problem(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { get_source(info, source, null(), |source| pointer(&source.store_problem)) }
 }
 
 /// Returns the number of notes: about credentials that were ignored when the session was opened,

@@ -84,6 +84,10 @@ static void f113_accessors_take_null(void) {
     CHECK(planetkey_session_info_host(NULL, 0, 0) == NULL);
     CHECK(planetkey_session_info_transport(NULL, 0) == NULL);
     CHECK(planetkey_session_info_file(NULL, 0) == NULL);
+    CHECK(planetkey_session_info_store(NULL, 0) == NULL);
+    CHECK(!planetkey_session_info_store_is_reachable(NULL, 0));
+    CHECK(planetkey_session_info_store_holds(NULL, 0) == NULL);
+    CHECK(planetkey_session_info_store_problem(NULL, 0) == NULL);
     CHECK(planetkey_session_info_note_count(NULL) == 0);
     CHECK(planetkey_session_info_note(NULL, 0) == NULL);
 

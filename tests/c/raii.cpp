@@ -131,6 +131,8 @@ void sessions() {
     CHECK(cached && cached->generation() == session.headers(url).generation());
     CHECK(info.file() && info.file()->find("/.planet/planet-m2m-") != std::string_view::npos &&
           !info.file(1));
+    CHECK(!info.store() && !info.store_is_reachable() && !info.store_holds() &&
+          !info.store_problem());
     CHECK(session.logout().removed() && !session.headers_cached(url));
     CHECK(planetkey::settle(std::chrono::milliseconds(0)));
     Session with_scopes = Session::from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"),

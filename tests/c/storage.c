@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "simulator.h"
@@ -311,6 +312,67 @@ static void another_storage_root_and_profile(void) {
     planetkey_options_free(options);
 }
 
+/* A program saves the session, and no file holds it. */
+static void a_storage_command_saves_the_session(void) {
+    static const char *const helper = "#!/bin/sh\n"
+                                      "case $1 in\n"
+                                      "get) cat \"$0.secret\" 2>/dev/null || echo '{}' ;;\n"
+                                      "store) cat >\"$0.secret\" ;;\n"
+                                      "erase) rm -f \"$0.secret\" ;;\n"
+                                      "esac\n";
+    planetkey_options *options = simulator_options();
+    planetkey_session *session = NULL;
+    planetkey_session_info *info = NULL;
+    char token[8192];
+    char program[1024];
+    char secret[1100];
+    char shown[1100];
+    char config[4096];
+    snprintf(program, sizeof program, "%s", home_file("helper"));
+    snprintf(secret, sizeof secret, "%s.secret", program);
+    snprintf(shown, sizeof shown, "storage_command %s", program);
+    write_text(program, helper);
+    CHECK(chmod(program, 0700) == 0);
+    snprintf(config, sizeof config,
+             "{\"client_type\":\"oidc_client_credentials_secret\",\"auth_server\":\"%s\",\"client_"
+             "id\":\"%s\",\"client_secret\":\"%s\",\"storage_command\":[\"%s\"]}",
+             simulator_variable("PLANETKEY_SIMULATOR_M2M"), simulator_variable("PL_AUTH_CLIENT_ID"),
+             simulator_variable("PL_AUTH_CLIENT_SECRET"), program);
+    CHECK_STATUS(planetkey_session_from_client_config(config, options, &session, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK(mkdir(home_file(".planet"), 0700) == 0 && mkdir(home_file(".planet/mine"), 0700) == 0);
+    write_text(home_file(".planet/mine/auth_client.json"), config);
+    CHECK_OK(planetkey_session_from_profile("mine", options, &session, &error));
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
+    CHECK(planetkey_session_info_file(info, 0) == NULL);
+    CHECK_TEXT(planetkey_session_info_store(info, 0), shown);
+    CHECK(!planetkey_session_info_store_is_reachable(info, 0));
+    CHECK(planetkey_session_info_store_holds(info, 0) == NULL);
+    CHECK(planetkey_session_info_store_problem(info, 0) == NULL);
+    CHECK(planetkey_session_info_store(info, 1) == NULL);
+    planetkey_session_info_free(info);
+    token_of(session, token, sizeof token);
+    CHECK(access(secret, F_OK) == 0);
+    CHECK(access(home_file(".planet/mine/token.json"), F_OK) != 0);
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
+    CHECK(planetkey_session_info_store_is_reachable(info, 0));
+    CHECK_TEXT(planetkey_session_info_store_holds(info, 0), "token");
+    planetkey_session_info_free(info);
+
+    write_text(program, "#!/bin/sh\necho locked >&2\nexit 1\n");
+    CHECK_STATUS(planetkey_session_logout(session, false, NULL, &error), PLANETKEY_STATUS_STORAGE);
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
+    CHECK(!planetkey_session_info_store_is_reachable(info, 0));
+    CHECK(planetkey_session_info_store_problem(info, 0) != NULL &&
+          strstr(planetkey_session_info_store_problem(info, 0), "\"locked\"") != NULL);
+    planetkey_session_info_free(info);
+    write_text(program, helper);
+    CHECK_OK(planetkey_session_logout(session, false, NULL, &error));
+    CHECK(access(secret, F_OK) != 0);
+    planetkey_session_free(session);
+    planetkey_options_free(options);
+}
+
 /* No directory can be made there: the tokens stay in memory, and a note says so. */
 static void tokens_that_cannot_be_saved_are_noted(void) {
     planetkey_options *options = simulator_options();
@@ -337,6 +399,7 @@ int main(int argc, char **argv) {
                                    an_m2m_client_gets_new_tokens_after_logout,
                                    save_false_writes_nothing,
                                    another_storage_root_and_profile,
+                                   a_storage_command_saves_the_session,
                                    tokens_that_cannot_be_saved_are_noted};
     if (argc == 2 && strcmp(argv[1], "show_token") == 0) {
         return show_token();
