@@ -367,6 +367,7 @@ fn open(
             "allow_insecure_loopback" => options.allow_insecure_loopback = value.as_bool(),
             "ca_file" => options.ca_file = as_text().map(PathBuf::from),
             "proxy" => options.proxy = as_text(),
+            "store" => options.store = as_text(),
             "save" => options.save = value.as_bool(),
             "storage_root" => options.storage_root = as_text().map(PathBuf::from),
             _ => return Err(format!("unknown option {name}")),

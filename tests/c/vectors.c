@@ -45,6 +45,10 @@ static const char *const foreign[] = {"PL_AUTH_PROFILE",
                                       "CURL_CA_BUNDLE",
                                       "XDG_CONFIG_HOME",
                                       "PLANETKEY_STORAGE_ROOT",
+                                      "PLANETKEY_STORE",
+                                      "PLANETKEY_STORE_FILE",
+                                      "PLANETKEY_STORE_KEY",
+                                      "PLANETKEY_STORE_KEY_FILE",
                                       NULL};
 
 /* The error must not have attributes that the expectation does not name, except the message. */

@@ -123,7 +123,7 @@ async function removeHome(home) {
 }
 
 function open(session) {
-  const known = ['save', 'storage_root', 'timeout_ms', 'deployment', 'allowed_hosts', 'allow_insecure_loopback', 'ca_file', 'proxy'];
+  const known = ['save', 'storage_root', 'timeout_ms', 'deployment', 'allowed_hosts', 'allow_insecure_loopback', 'ca_file', 'proxy', 'store'];
   const options = {};
   for (const [name, value] of Object.entries(session.options ?? {})) {
     assert.ok(known.includes(name), `unknown option ${name}`);

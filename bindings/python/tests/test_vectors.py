@@ -34,6 +34,7 @@ SOURCE_MEMBERS = (
     "token_cached",
     "transport",
     "file",
+    "store",
 )
 ERROR_MEMBERS = (
     "retryable",
@@ -170,6 +171,7 @@ def open_session(session: dict[str, Any]) -> planetkey.Session:
         "allow_insecure_loopback",
         "ca_file",
         "proxy",
+        "store",
     }
     assert not unknown, f"unknown options {unknown}"
     if (timeout_ms := options.pop("timeout_ms", None)) is not None:
