@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use planetkey::session::DelegatedToken;
 use planetkey::{ApiKeyTransport, ApiResponse, Immediate};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -678,6 +679,41 @@ impl Session {
         Ok(self.immediate(py, repeat))
     }
 
+    /// The access token for another process, and the seconds until it expires. `rejected_token`: the
+    /// one that an API refused there.
+    fn _delegated_token(
+        &self,
+        py: Python<'_>,
+        rejected_token: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<(String, f64)> {
+        let rejected = rejected_token.map(|token| text("rejected_token", token)).transpose()?;
+        self.wait(py, |session| session.delegated_token(rejected)).map(delegated)
+    }
+
+    /// `_delegated_token` without blocking the event loop.
+    fn _delegated_token_async<'py>(
+        slf: &Bound<'py, Self>,
+        rejected_token: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cached_or_in_thread(slf, "_delegated_token_cached", "_delegated_token", (rejected_token,))
+    }
+
+    /// The result of `_delegated_token`, or `None` if that would block.
+    fn _delegated_token_cached(
+        &self,
+        py: Python<'_>,
+        rejected_token: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Cached<(String, f64)>> {
+        let rejected = rejected_token.map(|token| text("rejected_token", token)).transpose()?;
+        let token = guarded(py, || self.core.delegated_token_cached(rejected))?;
+        Ok(token.map(|token| (delegated(token),)))
+    }
+
+    /// Where another process may send the tokens, as JSON.
+    fn _delegation_policy(&self, py: Python<'_>) -> PyResult<String> {
+        guarded(py, || self.core.delegation_policy()).map(|policy| policy.to_string())
+    }
+
     /// Refreshes the access token now.
     ///
     /// Blocks. Threads that call it at the same time share one request. Other threads run
@@ -1077,4 +1113,9 @@ impl Session {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         reduce(py, self.recipe.as_deref(), self.timeout)
     }
+}
+
+/// A delegated token for Python.
+fn delegated(token: DelegatedToken) -> (String, f64) {
+    (token.access_token.expose().to_owned(), token.expires_in.as_secs_f64())
 }

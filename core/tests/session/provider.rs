@@ -517,3 +517,73 @@ fn options_about_saving_and_token_requests_are_refused() {
     let scene = scene_with(|it| it.save = Some(false));
     assert_eq!(scene.token(), "token-1");
 }
+
+/// What the plugin of a scheduler hands to its workers.
+mod delegation {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn workers_share_one_token_until_it_ends() {
+        let home = Home::new();
+        let session = home.m2m();
+        assert!(session.delegated_token_cached(None).unwrap().is_none(), "it does not block");
+        let first = session.delegated_token(None).unwrap();
+        assert_eq!(first.access_token.expose(), "access-1");
+        assert_eq!(first.expires_in, Duration::from_secs(3600));
+        home.advance(100);
+        let again = session.delegated_token_cached(None).unwrap().unwrap();
+        assert_eq!(again.expires_in, Duration::from_secs(3500));
+        // Many workers report the same token: one request.
+        for _ in 0..3 {
+            let token = session.delegated_token(Some("access-1")).unwrap();
+            assert_eq!(token.access_token.expose(), "access-2");
+        }
+        assert_eq!(home.fake.count(), 2);
+        let error = session.delegated_token(Some("")).unwrap_err();
+        assert_eq!(error.status(), Status::InvalidArgument);
+    }
+
+    /// A token that is valid here may be too short for a worker, which has margins of its own.
+    #[test]
+    fn a_token_that_ends_soon_is_replaced() {
+        for (after_ms, name, left_ms) in [(35_000, "access-1", 5_000), (35_500, "access-2", 40_000)]
+        {
+            let home = Home::new();
+            home.fake.always(|number| {
+                let name = format!("access-{number}");
+                Ok(token(&json!({"access_token": name, "expires_in": 40})))
+            });
+            let session = home.m2m();
+            session.delegated_token(None).unwrap();
+            home.clock.advance(Duration::from_millis(after_ms));
+            let token = session.delegated_token(None).unwrap();
+            assert_eq!(token.access_token.expose(), name);
+            assert_eq!(token.expires_in, Duration::from_millis(left_ms));
+            eventually(|| planetkey::session::settle(Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn the_policy_names_the_hosts_of_the_tokens_and_no_secret() {
+        let home = Home::new();
+        let policy = home.m2m().delegation_policy().unwrap();
+        let text = policy.to_string();
+        assert!(!text.contains(CLIENT_SECRET) && !text.contains(CLIENT_ID), "{text}");
+        let served = &policy["deployment"]["resource_servers"][0];
+        assert!(served["hosts"].as_array().unwrap().contains(&json!("api.planet.com")), "{text}");
+        assert_eq!(
+            (&served["api_key"], &policy["allow_insecure_loopback"]),
+            (&json!("no"), &json!(false))
+        );
+        assert_eq!(policy["allowed_hosts"], served["hosts"]);
+        let key = Session::from_api_key("K", Default::default(), &home.options()).unwrap();
+        for error in [
+            key.delegation_policy().unwrap_err(),
+            key.delegated_token(None).unwrap_err(),
+            key.delegated_token_cached(None).unwrap_err(),
+        ] {
+            assert_eq!(error.status(), Status::Unsupported, "{error}");
+        }
+    }
+}

@@ -25,11 +25,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import json
 import pickle
 import threading
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, TypedDict, final
 
 try:
@@ -46,15 +46,13 @@ except ModuleNotFoundError as error:
 
 import planetkey
 import planetkey.gdal
-from planetkey.errors import Error, MisconfiguredError, UnavailableError, UnsupportedError
+from planetkey.errors import Error, MisconfiguredError, UnavailableError
 from planetkey.provider import TokenRequest
 
 __all__ = ["Installed", "install", "install_async", "session"]
 
 # How long a worker tries to connect to the scheduler.
 _CONNECT_SECONDS = 5.0
-# The scheduler replaces a token of which less is left.
-_SHORTEST_SECONDS = 5.0
 # The name of both plugins, which makes a second installation replace the first one.
 _NAME = "planetkey"
 # What a worker may import to have a GDAL.
@@ -207,11 +205,6 @@ class _OnScheduler(SchedulerPlugin):
     def __init__(self, identity: str, session: planetkey.Session | Error) -> None:
         self.identity = identity
         self._session = session
-        # A URL that carries an access token, and the policy.
-        self._known: tuple[str, _Policy] | None = None
-        # The last token that was returned, and the seconds that it had when it was new.
-        self._last: str | None = None
-        self._lifetime: float | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         opened: bytes
@@ -254,35 +247,18 @@ class _OnScheduler(SchedulerPlugin):
 
     async def policy(self) -> _Policy:
         """Return the hosts that the session's access token may go to."""
-        _, policy = await self._know()
+        # It reads files.
+        text = await asyncio.to_thread(self.session._delegation_policy)
+        policy: _Policy = json.loads(text)
         return policy
 
     async def token(self, rejected_token: str | None) -> dict[str, Any]:
         """Return the access token and the seconds until it expires.
 
-        Nothing here blocks the scheduler's event loop. If several workers report the same token,
-        the first one takes it out of use, and all wait for one token request.
+        Nothing here blocks the scheduler's event loop.
         """
-        if rejected_token is not None:
-            self.session.invalidate(rejected_token)
-        url, _ = await self._know()
-        token, expires_in = _parts(await self.session.authorize_async(url))
-        if token != self._last:
-            self._last, self._lifetime = token, expires_in
-        if self._ends_soon(expires_in) and self.session.invalidate(token):
-            # The first worker that meets the end of a token has it replaced.
-            token, expires_in = _parts(await self.session.authorize_async(url))
+        token, expires_in = await self.session._delegated_token_async(rejected_token)
         return {"access_token": token, "expires_in": expires_in}
-
-    def _ends_soon(self, expires_in: float | None) -> bool:
-        """Whether the token is too short for a worker, whose session has margins of its own.
-
-        The scheduler's session returns one that ends within 5 seconds only if the server issues
-        tokens for less than a minute.
-        """
-        if expires_in is None or self._lifetime is None:
-            return False
-        return expires_in < min(_SHORTEST_SECONDS, self._lifetime / 2)
 
     @property
     def session(self) -> planetkey.Session:
@@ -290,12 +266,6 @@ class _OnScheduler(SchedulerPlugin):
         if isinstance(self._session, Error):
             raise self._session
         return self._session
-
-    async def _know(self) -> tuple[str, _Policy]:
-        if self._known is None:
-            # It reads files.
-            self._known = await asyncio.to_thread(_explore, self.session)
-        return self._known
 
 
 def _reopened(identity: str, opened: bytes) -> _OnScheduler:
@@ -308,62 +278,6 @@ def _reopened(identity: str, opened: bytes) -> _OnScheduler:
         return _OnScheduler(identity, pickle.loads(opened))  # noqa: S301
     except Error as error:
         return _OnScheduler(identity, error)
-
-
-def _parts(authorization: planetkey.Authorization) -> tuple[str, float | None]:
-    """Return the token and the seconds that are left of it.
-
-    Seconds instead of a time, because the clocks of the machines may differ.
-    """
-    token, expires_at = authorization.access_token, authorization.expires_at
-    if token is None:
-        raise UnsupportedError(
-            "the session has an API key for its hosts now, which does not go to workers"
-        )
-    if expires_at is None:
-        return token, None
-    return token, (expires_at - datetime.now(timezone.utc)).total_seconds()
-
-
-def _explore(session: planetkey.Session) -> tuple[str, _Policy]:
-    """Return a URL that carries the session's access token, and the policy for workers."""
-    status = session.status()
-    for served in status.hosts:
-        source = status.sources[served.source_index]
-        if source.kind == "access_token":
-            break
-    else:
-        raise UnsupportedError(
-            "the session has no access token for any host, and API keys do not go to the workers "
-            "of a Dask cluster; use an M2M client or a user's login"
-        )
-    index = served.source_index
-    hosts = [served.host for served in status.hosts if served.source_index == index]
-    insecure = any(_is_insecure(session, host) for host in hosts)
-    # The issuer of a JWT decides where it goes. That of the session has these hosts, and a token
-    # of any other goes there by `allowed_hosts`, which takes no ports.
-    servers = [{"subject": "m2m", "issuer": source.issuer}] if source.issuer else []
-    served_by = {"hosts": hosts, "user_token": "yes", "m2m_token": "yes", "api_key": "no"}
-    policy = _Policy(
-        deployment={
-            "name": status.deployment,
-            "authorization_servers": servers,
-            "resource_servers": [served_by],
-        },
-        allowed_hosts=[host for host in hosts if ":" not in host],
-        allow_insecure_loopback=insecure,
-    )
-    scheme = "http" if _is_insecure(session, served.host) else "https"
-    return f"{scheme}://{served.host}/", policy
-
-
-def _is_insecure(session: planetkey.Session, host: str) -> bool:
-    """Whether the session sends its credential there over plain http: on loopback, if allowed."""
-    try:
-        session.authorize_cached(f"http://{host}/")
-    except Error:
-        return False
-    return True
 
 
 class _OnWorker(WorkerPlugin):
