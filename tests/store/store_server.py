@@ -1,6 +1,7 @@
 """Servers that speak the Redis protocol, each in a directory of its own."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,6 +13,8 @@ from typing import Any
 import valkey
 
 PATIENCE_S = 30
+# Those of the machines: each reaches the server by another one.
+ADDRESSES = tuple(f"127.0.0.{number}" for number in range(11, 23))
 
 
 def redis_binary() -> Path:
@@ -29,28 +32,42 @@ def valkey_binary() -> Path:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port of loopback that nothing listens on now.
+
+    It is none of those that the system gives to connections, so that a server can be restarted.
+    """
+    while True:
+        port = random.randrange(20000, 32000)  # noqa: S311 - not a secret
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            pass
 
 
 class StoreServer:
-    """A running server, on a port of loopback and on a socket."""
+    """A running server, on a port of loopback and on a socket.
 
-    def __init__(self, directory: Path, binary: Path, *, certificates: Path | None = None) -> None:
+    It ends with the thread that started it, however that ends.
+    """
+
+    def __init__(
+        self, directory: Path, binary: Path, *more: str, certificates: Path | None = None
+    ) -> None:
         self._directory = directory
         self._binary = binary
         self._certificates = certificates
         self.socket = directory / "store.sock"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        self.start(*more)
 
     def start(self, *more: str) -> None:
         """Starts it with what is on the disk."""
-        arguments = ["--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
+        arguments = ["--bind", "127.0.0.1", *ADDRESSES, "--unixsocket", str(self.socket)]
         arguments += ["--dir", str(self._directory), "--save", "", "--daemonize", "no"]
+        # A replica gets everything at once.
+        arguments += ["--repl-diskless-sync-delay", "0"]
         if self._certificates is None:
             arguments += ["--port", str(self.port)]
         else:
@@ -60,10 +77,17 @@ class StoreServer:
             arguments += ["--tls-ca-cert-file", str(self._certificates / "ca.pem")]
             arguments += ["--tls-auth-clients", "no"]
         with (self._directory / "log").open("ab") as log:
+            # A server that outlives a run that was killed would stay for ever.
             self._process = subprocess.Popen(
-                [self._binary, *arguments, *more], stdout=log, stderr=log
+                ["setpriv", "--pdeathsig", "KILL", self._binary, *arguments, *more],
+                stdout=log,
+                stderr=log,
             )
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -87,8 +111,12 @@ class StoreServer:
     @property
     def url(self) -> str:
         """Its URL over TCP."""
+        return self.url_at("127.0.0.1")
+
+    def url_at(self, address: str) -> str:
+        """Its URL over TCP at an address of loopback."""
         scheme = "redis" if self._certificates is None else "rediss"
-        return f"{scheme}://127.0.0.1:{self.port}"
+        return f"{scheme}://{address}:{self.port}"
 
     @property
     def socket_url(self) -> str:
@@ -113,6 +141,20 @@ class StoreServer:
         self._process.wait()
         self._process = None
         self.socket.unlink(missing_ok=True)
+
+    # Replicas.
+
+    def follow(self, port: int) -> None:
+        """Makes it a replica, and waits until it has everything."""
+        self.client().execute_command("REPLICAOF", "127.0.0.1", str(port))
+        deadline = time.monotonic() + PATIENCE_S
+        while self.client().info("replication").get("master_link_status") != "up":
+            assert time.monotonic() < deadline, "the replica did not connect"
+            time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Makes a replica accept writes."""
+        self.client().execute_command("REPLICAOF", "NO", "ONE")
 
     # What is in it.
 

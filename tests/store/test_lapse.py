@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import planetkey
@@ -244,21 +244,145 @@ def test_a_store_that_went_back_in_time_does_not_cost_the_session(
     wire.close()
 
 
+def go_back(store: StoreServer, older: dict[str, str]) -> None:
+    """What a failover does that loses the last writes: the record is the one of before."""
+    with store.client().pipeline(transaction=True) as pipeline:
+        pipeline.delete(store.record(), store.record() + ":lock")
+        pipeline.hset(store.record(), mapping=older)
+        pipeline.execute()
+
+
+@pytest.mark.parametrize("who", ["the one that saved", "one that adopted"])
+def test_a_machine_puts_back_what_a_failover_lost(
+    store: StoreServer, fleet: Fleet, who: str
+) -> None:
+    """It does not send the older refresh token, which would end the session."""
+    fleet.log_in(store.url)
+    older = store.client().hgetall(store.record())
+    machines = [fleet.user(number, store.url) for number in (1, 2)]
+    (token,) = {str(machine.access_token()) for machine in machines}
+    newer = store.client().hgetall(store.record())
+    go_back(store, older)
+    machine = machines[who == "one that adopted"]
+    machine.refresh()
+    assert str(machine.access_token()) != token
+    fleet.check_user(2)
+    assert int(store.client().hget(store.record(), "seq")) == int(newer["seq"]) + 1
+    assert str(fleet.user(3, store.url).access_token()) == str(machine.access_token())
+
+
+def test_a_login_after_a_failover_is_not_replaced(
+    store: StoreServer, fleet: Fleet, simulator: Simulator
+) -> None:
+    """A machine that knows the session of before takes the login, whatever was lost."""
+    machine = fleet.log_in(store.url)
+    older = store.client().hgetall(store.record())
+    for _ in range(3):
+        machine.refresh()
+    go_back(store, older)
+    login = fleet.user(5, store.url).start_device_login()
+    simulator.log_in(user_code=login.user_code)
+    login.wait()
+    saved = store.client().hgetall(store.record())
+    machine.refresh()
+    assert str(machine.access_token()) == str(fleet.user(6, store.url).access_token())
+    assert store.client().hgetall(store.record()) == saved
+
+
 @pytest.fixture
-def replica(own_store: StoreServer, tmp_path: Path) -> StoreServer:
+def replica(own_store: StoreServer, tmp_path: Path) -> Iterator[StoreServer]:
     """A replica of the store of this test."""
     directory = tmp_path / "replica"
     directory.mkdir()
     server = StoreServer(directory, redis_binary())
-    server.client().execute_command("REPLICAOF", "127.0.0.1", str(own_store.port))
+    try:
+        server.follow(own_store.port)
+        wait_until(
+            lambda: own_store.client().info("replication")["connected_slaves"] == 1,
+            "the replica did not connect",
+        )
+        yield server
+    finally:
+        server.stop()
+
+
+def test_a_save_is_repeated_if_the_store_fails_before_its_replica_has_it(
+    own_store: StoreServer, replica: StoreServer, fleet: Fleet
+) -> None:
+    """The connection ends while the machine waits for the replica: a failover, perhaps."""
+    fleet.log_in(own_store.url)
+    older = own_store.client().hgetall(own_store.record())
+    wire = Wire(own_store.port)
+
+    def lose_the_save() -> bool:
+        go_back(own_store, older)
+        return False
+
+    def next_wait() -> bool:
+        wire.at("replica", "before", lose_the_save)
+        return True
+
+    wire.at("save", "after", next_wait)
+    token = str(fleet.user(1, wire.url).access_token())
+    assert str(fleet.user(2, own_store.url).access_token()) == token
+    fleet.check_user(1)
     wait_until(
         lambda: (
-            own_store.client().info("replication")["connected_slaves"] == 1
-            and server.client().info("replication")["master_link_status"] == "up"
+            replica.client().hgetall(replica.record())
+            == own_store.client().hgetall(own_store.record())
         ),
-        "the replica did not connect",
+        "the replica has another session",
     )
-    return server
+    wire.close()
+
+
+def test_nothing_is_sent_if_the_store_fails_before_its_replica_has_the_intent(
+    own_store: StoreServer, replica: StoreServer, fleet: Fleet
+) -> None:
+    """A new store would not know that the refresh token was sent."""
+    fleet.log_in(own_store.url)
+    assert replica.records() == own_store.records()
+    wire = Wire(own_store.port)
+    seen: list[int] = []
+
+    def cut() -> bool:
+        seen.append(fleet.simulator.count("user.rotations"))
+        return False
+
+    wire.at("replica", "before", cut)
+    with pytest.raises(planetkey.UnavailableError):
+        fleet.user(1, wire.url).access_token()
+    assert seen == [0]
+    fleet.check_user(0)
+    # The intent was withdrawn: nobody waits for a result.
+    assert fleet.user(2, own_store.url).access_token()
+    fleet.check_user(1)
+    wire.close()
+
+
+def test_an_intent_stays_if_its_result_could_not_be_saved(
+    own_store: StoreServer, fleet: Fleet
+) -> None:
+    """The tokens are in one process, which saves them later. Until then the old one is not sent."""
+    fleet.log_in(own_store.url)
+    wire = Wire(own_store.port)
+
+    def fail_each_save() -> bool:
+        wire.at("save", "before", fail_each_save)
+        return False
+
+    fail_each_save()
+    session = fleet.user(1, wire.url)
+    token = str(session.access_token())
+    end_lock(own_store)
+    with pytest.raises(planetkey.TimeoutError) as raised:
+        fleet.user(2, own_store.url, timeout=2).access_token()
+    assert "has not saved the result" in str(raised.value)
+    wire.at("save", "before", lambda: True)
+    session.refresh()
+    assert str(fleet.user(3, own_store.url).access_token()) == str(session.access_token()) != token
+    fleet.check_user(2)
+    wire.close()
 
 
 def test_a_saved_session_is_on_the_replica(
@@ -276,7 +400,6 @@ def test_a_saved_session_is_on_the_replica(
     fleet.check_user(1)
     session.refresh()
     fleet.check_user(2)
-    replica.stop()
 
 
 def test_a_forked_child_uses_the_store(store: StoreServer, fleet: Fleet) -> None:

@@ -13,6 +13,7 @@ STEPS = {
     "save": b"local rule, expected, known",
     "note": b"local marks, seen",
     "release": b"return {'released', stamp}",
+    "replica": b"WAIT",
 }
 
 

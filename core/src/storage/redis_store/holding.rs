@@ -32,24 +32,38 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<std::result::Result<(), Busy>> {
         state.is_leased = true;
-        let outcome = self.run(line, state, &Step::Acquire, deadline).and_then(|mut reply| {
-            let at = Instant::now();
-            match reply.word.as_str() {
-                "held" => {
-                    let record = Record::of(reply, at);
-                    state.known.failures = record.failures(&self.seal(), self.now());
-                    state.fresh = Some(record);
-                    Ok(Ok(()))
-                }
-                "busy" => Ok(Err(Busy::Held(Duration::from_millis(reply.number(0))))),
-                "sent" => Ok(Err(Busy::Sent(Duration::from_millis(reply.number(0))))),
-                _ => Err(self.failed("its reply is not that of a script")),
-            }
-        });
+        let outcome = self.acquire(line, state, deadline);
         if outcome.is_err() {
             (state.is_leased, state.connection) = (false, None);
         }
         outcome
+    }
+
+    fn acquire(
+        &self,
+        line: &Line,
+        state: &mut State,
+        deadline: Instant,
+    ) -> Result<std::result::Result<(), Busy>> {
+        let mut is_put_back = false;
+        loop {
+            let mut reply = self.run(line, state, &Step::Acquire, deadline)?;
+            let at = Instant::now();
+            match reply.word.as_str() {
+                "held" => {}
+                "busy" => return Ok(Err(Busy::Held(Duration::from_millis(reply.number(0))))),
+                "sent" => return Ok(Err(Busy::Sent(Duration::from_millis(reply.number(0))))),
+                _ => return Err(self.failed("its reply is not that of a script")),
+            }
+            let record = Record::of(reply, at);
+            if !is_put_back && self.put_back(line, state, &record, deadline)? {
+                is_put_back = true;
+                continue;
+            }
+            state.known.failures = record.failures(&self.seal(), self.now());
+            state.fresh = Some(record);
+            return Ok(Ok(()));
+        }
     }
 
     /// Waits for the lock. `goes_on` says, when another process has it, whether to wait further.
@@ -138,7 +152,9 @@ impl Drop for Lease<'_> {
         let mut state = self.line.lock();
         // If the store cannot be reached, the lock expires.
         let deadline = Instant::now() + CALL_LIMIT;
-        if let Err(error) = self.store.run(&self.line, &mut state, &Step::Release, deadline) {
+        // The others wait for a result that this process has and could not save.
+        let release = Step::Release { keeps_intent: state.has_unsaved };
+        if let Err(error) = self.store.run(&self.line, &mut state, &release, deadline) {
             log::debug!("{error}");
         }
         (state.is_leased, state.connection, state.fresh) = (false, None, None);

@@ -13,6 +13,7 @@ mod lease;
 mod location;
 mod m2m;
 mod record;
+mod saving;
 mod scripts;
 mod sealed;
 mod user;
@@ -25,7 +26,7 @@ pub use user::SessionInStore;
 
 use super::failure_record::FAILURES_AGE_MS;
 use super::store_status::StoreStatus;
-use super::{Binding, FailureRecord, Saved, Stored, corrupt, fingerprint};
+use super::{Binding, FailureRecord, Saved, corrupt, fingerprint};
 use crate::clock::{Clock, Moment, Random, millis};
 use crate::error::{Error, Result, Status};
 use crate::text::one_line;
@@ -43,9 +44,6 @@ use std::time::{Duration, Instant};
 const CALL_LIMIT: Duration = Duration::from_secs(2);
 /// After a failure nothing is sent for this long, so that one refresh does not wait at each step.
 const REST: Duration = Duration::from_millis(500);
-/// Tokens that could not be saved are saved again after these times.
-const SAVE_AGAIN_AFTER: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_millis(1500)];
 /// An intent is pending for this long after the deadline of the request: its sender may be stopped
 /// between the response and the save.
 const INTENT_GRACE: Duration = Duration::from_secs(60);
@@ -53,8 +51,6 @@ const INTENT_GRACE: Duration = Duration::from_secs(60);
 const LONGEST_INTENT: Duration = Duration::from_secs(25 * 3600);
 /// After a logout, a refresh that was in progress is not saved for this long.
 const LOGOUT_MARK: Duration = Duration::from_secs(24 * 3600);
-/// How long a save waits for a replica to have it.
-const REPLICA_LIMIT_MS: u64 = 1000;
 /// A reading of the server's clock is used for this long.
 const TIME_AGE: Duration = Duration::from_secs(30);
 
@@ -107,7 +103,21 @@ struct State {
     time: Option<ServerTime>,
     /// No command is sent before this, because the last one failed.
     rests_until: Option<(Instant, Error)>,
+    /// Whether a refresh token was sent and its result is in this process only.
+    has_unsaved: bool,
     known: Known,
+    newest: Option<Newest>,
+}
+
+/// The newest tokens of a user session that this process has seen in the store, sealed. A store
+/// that lost its last writes gets them back.
+#[derive(Clone)]
+struct Newest {
+    seq: u64,
+    id: String,
+    tokens: String,
+    /// When the access token expires.
+    until: Instant,
 }
 
 /// What was read or written last.
@@ -306,6 +316,9 @@ impl RedisStore {
             }
         };
         let opened = record.open(&self.seal(), &self.binding, now);
+        if let (Ok(Saved::Tokens(stored)), Some(tokens)) = (&opened, record.sealed()) {
+            self.remember(&mut state, record.seq, record.id(), tokens, stored.remaining);
+        }
         state.known = Known {
             identity: opened.as_ref().ok().and_then(Saved::identity),
             seq: record.seq,
@@ -342,86 +355,6 @@ impl RedisStore {
         Ok(reply.server_ms)
     }
 
-    /// Saves tokens; `false` if others are there that the rule does not replace. A command whose
-    /// reply was lost is repeated: the same tokens can be saved twice.
-    ///
-    /// Errors: UNAVAILABLE, INTERNAL.
-    fn save(&self, stored: &Stored, rule: Rule<'_>) -> Result<bool> {
-        let mut waits = SAVE_AGAIN_AFTER.iter();
-        loop {
-            let error = match self.try_save(stored, rule) {
-                Ok(saved) => return Ok(saved),
-                Err(error) => error,
-            };
-            // A user's refresh token that was replaced is lost if its successor is not saved.
-            match waits.next().filter(|_| !self.binding.is_m2m) {
-                Some(wait) => std::thread::sleep(*wait),
-                None => return Err(error),
-            }
-            self.line().lock().rests_until = None;
-        }
-    }
-
-    fn try_save(&self, stored: &Stored, rule: Rule<'_>) -> Result<bool> {
-        let line = self.line();
-        let mut state = line.lock();
-        let now = self.now();
-        let left = stored.remaining.saturating_sub(now.monotonic - stored.at.monotonic);
-        let server_ms = self.server_now(&line, &mut state)?;
-        let random = self.settings.random.as_ref();
-        let tokens = self.seal().tokens(stored, left, server_ms, random)?;
-        let identity = Saved::Tokens(Arc::new(stored.clone())).identity().unwrap_or_default();
-        let id = id_of(&identity);
-        let (name, expected) = match rule {
-            Rule::Any => ("any", None),
-            Rule::Newer(_) if state.known.is_unreadable => ("any", None),
-            Rule::Next(expected) => ("next", expected),
-            Rule::Newer(expected) => ("newer", expected),
-        };
-        let expected = expected.map(id_of).unwrap_or_default();
-        let known = if state.known.identity.as_deref().map(id_of).as_ref() == Some(&expected) {
-            state.known.seq
-        } else {
-            0
-        };
-        let step = Step::Save {
-            rule: name,
-            expected: &expected,
-            known,
-            id: &id,
-            tokens: &tokens,
-            ms: millis(left),
-        };
-        let mut reply = self.run(&line, &mut state, &step, Instant::now() + CALL_LIMIT)?;
-        if reply.word != "saved" {
-            return Ok(false);
-        }
-        let (seq, replicas) = (reply.number(0), reply.number(1));
-        let revoked = std::mem::take(&mut state.known.failures.revoked);
-        let failures = FailureRecord::of_store(None, revoked);
-        state.fresh = None;
-        state.known = Known { identity: Some(identity), seq, is_unreadable: false, failures };
-        let holds = if self.binding.is_m2m { "token" } else { "session" };
-        self.note_status(|status| status.holds = Some(holds));
-        if replicas > 0 {
-            self.wait_for_replica(&mut state);
-        }
-        Ok(true)
-    }
-
-    /// Waits until a replica has the session: a failover would otherwise lose it.
-    fn wait_for_replica(&self, state: &mut State) {
-        let wait = redis::cmd("WAIT").arg(1).arg(REPLICA_LIMIT_MS).take();
-        match self.call(state, &wait, Instant::now() + CALL_LIMIT) {
-            Ok(redis::Value::Int(0)) => log::warn!(
-                "no replica of the store {} confirmed the new session in time; a failover may lose it",
-                self.settings.location.shown()
-            ),
-            Ok(_) => {}
-            Err(error) => log::warn!("{error}"),
-        }
-    }
-
     /// Writes the intent to send the refresh token of `replaced`; `false` if the store holds
     /// another session, or the token is marked as revoked there.
     ///
@@ -437,9 +370,22 @@ impl RedisStore {
         if !state.is_leased {
             return Err(self.failed("its lock is not held"));
         }
-        let reply = self.run(&line, &mut state, &step, Instant::now() + CALL_LIMIT)?;
+        let mut reply = self.run(&line, &mut state, &step, Instant::now() + CALL_LIMIT)?;
         match reply.word.as_str() {
-            "sent" => Ok(true),
+            "sent" => {
+                let replicas = reply.number(0);
+                let confirmed = self.wait_for_replica(&mut state, replicas);
+                if confirmed.is_err() {
+                    // Nothing is sent, so no process has to wait for a result.
+                    let release = Step::Release { keeps_intent: false };
+                    if let Err(error) =
+                        self.run(&line, &mut state, &release, Instant::now() + CALL_LIMIT)
+                    {
+                        log::debug!("{error}");
+                    }
+                }
+                confirmed.map(|()| true)
+            }
             "changed" => Ok(false),
             _ => Err(self.busy_error(&Busy::Held(Duration::ZERO))),
         }

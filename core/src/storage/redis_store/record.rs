@@ -92,6 +92,22 @@ impl Record {
         }
     }
 
+    /// Whether it is an older state of the session than the one with this number: a replica was
+    /// promoted that had missed the last writes. A record that is gone or logged out is not.
+    pub(super) fn is_before(&self, seq: u64) -> bool {
+        self.id.is_some() && !self.is_logged_out && self.seq < seq
+    }
+
+    /// The name of the saved tokens, which may be none.
+    pub(super) fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or("")
+    }
+
+    /// The sealed tokens.
+    pub(super) fn sealed(&self) -> Option<&str> {
+        self.tokens.as_deref()
+    }
+
     /// The saved tokens.
     pub(super) fn open(
         &self,

@@ -29,6 +29,11 @@ local function state(word)
   return {word, stamp, field('id'), field('seq'), field('tokens'), field('wait'), field('dead'),
     field('out')}
 end
+local function replicas()
+  local info = redis.pcall('INFO', 'replication')
+  if type(info) ~= 'string' then return number(0) end
+  return number(tonumber(string.match(info, 'connected_slaves:(%d+)') or '0'))
+end
 local function expire()
   if ARGV[4] ~= 'm2m' then return end
   local e, w = tonumber(field('end') or '0') or 0, tonumber(field('wait_until') or '0') or 0
@@ -75,7 +80,7 @@ if not id and not holder then return {'busy', stamp} end
 redis.call('SET', lock, owner, 'PX', ttl)
 redis.call('HSET', record, 'intent', ARGV[6], 'intent_by', owner,
   'intent_until', number(now + tonumber(ARGV[7])))
-return {'sent', stamp}
+return {'sent', stamp, replicas()}
 ";
 
 /// Saves tokens instead of their predecessor. The lock plays no part: its holder may have been
@@ -93,21 +98,18 @@ if id ~= ARGV[8] then
   end
 end
 seq = math.max(seq, known) + 1
+-- A login is newer than all that was before it, also if a failover lost some of that.
+if rule == 'any' then seq = math.max(seq, now) end
 redis.call('HSET', record, 'id', ARGV[8], 'seq', number(seq), 'tokens', ARGV[9],
   'end', number(now + tonumber(ARGV[10])))
 redis.call('HDEL', record, 'wait', 'wait_until', 'out', 'intent', 'intent_by', 'intent_until')
 if holder == owner then redis.call('DEL', lock) end
-local replicas = 0
 if ARGV[4] == 'm2m' then
   expire()
-else
-  redis.call('PERSIST', record)
-  local info = redis.pcall('INFO', 'replication')
-  if type(info) == 'string' then
-    replicas = tonumber(string.match(info, 'connected_slaves:(%d+)') or '0')
-  end
+  return {'saved', stamp, number(seq), number(0)}
 end
-return {'saved', stamp, number(seq), number(replicas)}
+redis.call('PERSIST', record)
+return {'saved', stamp, number(seq), replicas()}
 ";
 
 /// Saves the shared wait, and adds marks of revoked refresh tokens to those that are there.
@@ -147,7 +149,7 @@ return {'removed', stamp, existed}
 /// Releases the lock, and withdraws an intent whose sender knows that no result follows.
 const RELEASE: &str = "
 if holder == owner then redis.call('DEL', lock) end
-if field('intent_by') == owner then
+if ARGV[5] ~= 'keep' and field('intent_by') == owner then
   redis.call('HDEL', record, 'intent', 'intent_by', 'intent_until')
 end
 return {'released', stamp}
@@ -162,7 +164,7 @@ pub(super) enum Step<'a> {
     Save { rule: &'a str, expected: &'a str, known: u64, id: &'a str, tokens: &'a str, ms: u64 },
     Note { wait: &'a str, for_ms: u64, marks: &'a str },
     Remove { mark_ms: u64 },
-    Release,
+    Release { keeps_intent: bool },
 }
 
 /// What every script gets.
@@ -188,14 +190,14 @@ impl Step<'_> {
             Step::Save { .. } => SAVE,
             Step::Note { .. } => NOTE,
             Step::Remove { .. } => REMOVE,
-            Step::Release => RELEASE,
+            Step::Release { .. } => RELEASE,
         };
         let mut command = redis::cmd("EVAL");
         command.arg(format!("{HEAD}{body}")).arg(2).arg(scope.record).arg(scope.lock);
         command.arg(scope.owner).arg(scope.lock_ms).arg(scope.longest_intent_ms);
         command.arg(if scope.is_m2m { "m2m" } else { "user" });
         match self {
-            Step::Acquire | Step::Read | Step::Extend | Step::Release => {}
+            Step::Acquire | Step::Read | Step::Extend => {}
             Step::Announce { id, intent, for_ms, mark } => {
                 command.arg(id).arg(intent).arg(for_ms).arg(mark);
             }
@@ -207,6 +209,9 @@ impl Step<'_> {
             }
             Step::Remove { mark_ms } => {
                 command.arg(mark_ms);
+            }
+            Step::Release { keeps_intent } => {
+                command.arg(if *keeps_intent { "keep" } else { "withdraw" });
             }
         }
         command
