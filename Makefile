@@ -156,6 +156,7 @@ test-vectors: ## checks that every language ran every shared case; run the langu
 test-processes: bindings ## checks that threads and processes of all languages refresh an expired token once
 	$(suite) processes tests/processes/run
 
+# REPEAT=20 repeats the tests of one request in four languages.
 test-store: bindings ## shares tokens between machines through Redis and Valkey on loopback
 	@tests/need $(store_packages)
 	$(suite) store tests/store/run

@@ -8,7 +8,7 @@ import pytest
 from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
 
 from fleet import KEY, Fleet
-from store_server import StoreServer, redis_binary, valkey_binary
+from store_server import ADDRESSES, StoreServer, redis_binary, valkey_binary
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=tests")
     openssl("req", *key, "-keyout", "store.key", "-out", "store.csr", "-subj", "/CN=store")
-    (directory / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    addresses = ",".join(f"IP:{address}" for address in ("127.0.0.1", *ADDRESSES))
+    (directory / "names").write_text(f"subjectAltName={addresses},DNS:localhost\n")
     signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
     openssl("x509", "-req", "-in", "store.csr", *signed, "-out", "store.pem", "-days", "30")
     return directory

@@ -11,7 +11,7 @@ from simulator import Simulator, clean_environment
 KEY = "a-key-of-the-tests-with-enough-characters"
 PATIENCE_S = 30
 # So short that a test can wait until it has expired.
-MOMENT_S = 2
+MOMENT_S = 1
 HOUR_S = 3600
 
 
@@ -21,6 +21,10 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
+
+
+def _wait_until_expired(session: planetkey.Session) -> None:
+    wait_until(lambda: not session.status().sources[0].token_cached, "the token did not expire")
 
 
 class Fleet:
@@ -63,19 +67,28 @@ class Fleet:
     def log_in(self, store: str, number: int = 0, *, expired: bool = True) -> planetkey.Session:
         """Logs the user in on a machine; afterwards the access token has expired or not."""
         lifetime = MOMENT_S if expired else HOUR_S
-        self.simulator.settings(token_lifetime=lifetime, device_interval=None)
+        self.simulator.settings(token_lifetime=lifetime, device_interval=1)
         session = self.user(number, store)
         login = session.start_device_login()
         self.simulator.log_in(user_code=login.user_code)
         login.wait()
         self.simulator.settings(token_lifetime=HOUR_S)
         if expired:
-            wait_until(
-                lambda: not session.status().sources[0].token_cached, "the token did not expire"
-            )
+            _wait_until_expired(session)
         # What the login itself sent does not count.
         assert self.simulator.count("user.rotations") == 0
         return session
+
+    def let_expire(self, kind: str, store: str) -> None:
+        """Gets a token on a machine that is none of the others, and waits until it has expired."""
+        if kind == "user":
+            self.log_in(store, number=100)
+            return
+        self.simulator.settings(token_lifetime=MOMENT_S)
+        session = self.m2m(100, store)
+        session.access_token()
+        self.simulator.settings(token_lifetime=HOUR_S)
+        _wait_until_expired(session)
 
     def check_user(self, rotations: int) -> None:
         """Checks that the user is logged in, and how often the session was refreshed."""
@@ -104,3 +117,8 @@ class Fleet:
 def refreshes(simulator: Simulator, kind: str) -> int:
     """How many tokens were requested; without those of logins."""
     return simulator.count("m2m.token" if kind == "m2m" else "user.rotations")
+
+
+def is_refresh(request: dict[str, Any]) -> bool:
+    """Whether a recorded request sent a refresh token."""
+    return ("grant_type", "refresh_token") in {(name, value) for name, value in request["form"]}

@@ -1,6 +1,7 @@
 """All machines that name one store make one token request per expiry."""
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,15 @@ import pytest
 from crowd import Crowd, participant
 from simulator import Simulator
 
-from fleet import KEY, Fleet, refreshes
-from store_server import StoreServer
+from fleet import KEY, Fleet, is_refresh, refreshes
+from store_server import ADDRESSES, StoreServer
+
+Servers = Callable[[str], StoreServer]
+
+# Dozens of processes at once: one such test at a time.
+CROWD = pytest.mark.xdist_group("crowd")
+# `make test-store REPEAT=20` shows it twenty times.
+REPEAT = int(os.environ.get("REPEAT", "2"))
 
 LANGUAGES = ("c", "python", "node", "command")
 MACHINES = 8
@@ -22,12 +30,19 @@ PASSWORD = "a password: with/signs@in%it"
 QUOTED = "a%20password%3A%20with%2Fsigns%40in%25it"
 
 
-def programs(fleet: Fleet, kind: str, store: str, machines: int = MACHINES) -> list[list[Any]]:
+def url_of(store: StoreServer) -> Callable[[int], str]:
+    """The URL of the store on each machine: each one has another address of it."""
+    return lambda number: store.url_at(ADDRESSES[number])
+
+
+def programs(
+    fleet: Fleet, kind: str, url: Callable[[int], str], machines: int = MACHINES
+) -> list[list[Any]]:
     """A program in each language on each machine."""
     return [
         [
             "env",
-            *(f"{name}={value}" for name, value in _only(fleet, number, store, kind).items()),
+            *(f"{name}={value}" for name, value in _only(fleet, number, url(number), kind).items()),
             *participant(language, fleet.url(kind), look=False),
         ]
         for number in range(machines)
@@ -45,14 +60,14 @@ def _only(fleet: Fleet, number: int, store: str, kind: str) -> dict[str, str]:
     }
 
 
-def all_served_by_one_request(fleet: Fleet, kind: str, store: str) -> None:
+def all_served_by_one_request(fleet: Fleet, kind: str, url: Callable[[int], str]) -> None:
     """Programs in four languages on eight machines meet one expiry."""
     simulator = fleet.simulator
-    if kind == "user":
-        fleet.log_in(store)
+    fleet.let_expire(kind, url(0))
+    before = refreshes(simulator, kind)
     simulator.script("m2m.token" if kind == "m2m" else "user.token", {"hold": "gate"})
-    environment = fleet.environment(0, store, kind)
-    with Crowd(programs(fleet, kind, store), environment) as crowd:
+    environment = fleet.environment(0, url(0), kind)
+    with Crowd(programs(fleet, kind, url), environment) as crowd:
         crowd.wait_until_all_say("ready")
         crowd.ask()
         simulator.wait_held("gate")
@@ -60,45 +75,48 @@ def all_served_by_one_request(fleet: Fleet, kind: str, store: str) -> None:
         answers = crowd.answers()
         header = answers[0][1][:1]
         assert answers == [(0, header)] * len(answers), crowd.errors()
-    assert refreshes(simulator, kind) == 1
+    assert len(answers) == MACHINES * len(LANGUAGES)
+    assert refreshes(simulator, kind) == before + 1
     assert simulator.get(fleet.url(kind), header[0]) == 200
     if kind == "user":
         fleet.check_user(1)
 
 
+def _redis(servers: Servers, _: Path) -> Callable[[int], str]:
+    return url_of(servers("redis"))
+
+
+def _socket(servers: Servers, _: Path) -> Callable[[int], str]:
+    url = servers("redis").socket_url
+    return lambda _: url
+
+
+def _tls(servers: Servers, certificates: Path) -> Callable[[int], str]:
+    url = url_of(servers("tls"))
+    return lambda number: f"{url(number)}?ca_file={certificates / 'ca.pem'}"
+
+
+def _valkey(servers: Servers, _: Path) -> Callable[[int], str]:
+    return url_of(servers("valkey"))
+
+
+@CROWD
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("repetition", range(20))
+@pytest.mark.parametrize("way", [_redis, _socket, _tls, _valkey], ids=lambda way: way.__name__[1:])
+@pytest.mark.parametrize("repetition", range(REPEAT))
 def test_eight_machines_in_four_languages_make_one_request(
-    store: StoreServer, fleet: Fleet, kind: str, repetition: int
-) -> None:
-    # Half of them over a socket of the file system.
-    url = store.url if repetition % 2 == 0 else store.socket_url
-    all_served_by_one_request(fleet, kind, url)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("repetition", range(3))
-def test_valkey_is_a_store(
-    servers: Callable[[str], StoreServer], fleet: Fleet, kind: str, repetition: int
-) -> None:
-    del repetition
-    all_served_by_one_request(fleet, kind, servers("valkey").url)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("repetition", range(3))
-def test_a_store_over_tls(
-    servers: Callable[[str], StoreServer],
+    servers: Servers,
     fleet: Fleet,
     certificates: Path,
+    way: Callable[[Servers, Path], Callable[[int], str]],
     kind: str,
     repetition: int,
 ) -> None:
     del repetition
-    url = f"{servers('tls').url}?ca_file={certificates / 'ca.pem'}"
-    all_served_by_one_request(fleet, kind, url)
+    all_served_by_one_request(fleet, kind, way(servers, certificates))
 
 
+@CROWD
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_user_with_the_documented_rights_a_password_a_database_and_a_prefix(
     own_store: StoreServer, fleet: Fleet, kind: str
@@ -110,18 +128,19 @@ def test_a_user_with_the_documented_rights_a_password_a_database_and_a_prefix(
     )
     own_store.client().execute_command("ACL", "SETUSER", "default", "-@write", "-eval")
     url = f"redis://planetkey:{QUOTED}@127.0.0.1:{own_store.port}/3?prefix=team1:"
-    all_served_by_one_request(fleet, kind, url)
+    all_served_by_one_request(fleet, kind, lambda _: url)
     assert own_store.client(db=3).keys("team1:planetkey:1:{*}") != []
     assert own_store.client().dbsize() == 0
 
 
+@CROWD
 def test_twelve_machines_share_a_wait_that_the_server_asked_for(
     store: StoreServer, fleet: Fleet, simulator: Simulator
 ) -> None:
     busy = {"status": 429, "headers": {"Retry-After": "600"}, "json": {"error": "slow_down"}}
     simulator.script("m2m.token", busy, repeat=True)
     with Crowd(
-        programs(fleet, "m2m", store.url, machines=12), fleet.environment(0, store.url, "m2m")
+        programs(fleet, "m2m", url_of(store), machines=12), fleet.environment(0, store.url, "m2m")
     ) as crowd:
         crowd.wait_until_all_say("ready")
         crowd.ask()
@@ -150,13 +169,8 @@ def test_a_revoked_session_is_known_to_every_machine(
         with pytest.raises(planetkey.LoginRequiredError) as raised:
             fleet.user(number, store.url).access_token()
         assert raised.value.reason == "revoked"
-    sent = [request for request in simulator.requests("user.token") if _is_refresh(request)]
+    sent = [request for request in simulator.requests("user.token") if is_refresh(request)]
     assert len(sent) == 1
-
-
-def _is_refresh(request: dict[str, Any]) -> bool:
-    grant: str = dict(request["form"])["grant_type"]
-    return grant == "refresh_token"
 
 
 def test_a_rejected_token_is_replaced_once(
