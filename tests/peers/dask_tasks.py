@@ -1,7 +1,6 @@
 """What the tasks of test_dask.py do. Worker processes import it."""
 
 import os
-from collections.abc import Mapping
 
 import planetkey
 import planetkey.dask
@@ -36,7 +35,3 @@ async def read_async(url: str) -> str:
     """The header, in a task on the event loop of the worker."""
     headers = await planetkey.dask.session().headers_async(url)
     return headers["Authorization"]
-
-
-def environment() -> Mapping[str, str]:
-    return dict(os.environ)

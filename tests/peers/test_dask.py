@@ -2,21 +2,19 @@
 
 import asyncio
 import os
-import pickle
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import distributed
-import distributed.comm.tcp
 import planetkey
 import planetkey.dask
 import pytest
 from distributed.deploy.subprocess import SubprocessCluster
 
 import dask_tasks
+from dask_secrets import check_memory, environments, plugins, recorded_frames
 from loopback import Loopback
 from simulator import FOREIGN_VARIABLES, Simulator
 
@@ -108,60 +106,21 @@ def test_a_refused_token_is_replaced_once(processes: distributed.Client, planet:
     assert planet.token_requests == 2
 
 
-def test_workers_hold_no_secret(
-    processes: distributed.Client, planet: Loopback, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_hold_no_secret(processes: distributed.Client, planet: Loopback) -> None:
     """Not in what is sent to them, in their environment, or anywhere in their memory."""
-    frames: list[bytes] = []
-    tcp: Any = distributed.comm.tcp
-    to_frames, from_frames = tcp.to_frames, tcp.from_frames
-
-    async def sending(*arguments: Any, **options: Any) -> Any:
-        made = await to_frames(*arguments, **options)
-        frames.extend(bytes(frame) for frame in made)
-        return made
-
-    async def receiving(received: Any, *arguments: Any, **options: Any) -> Any:
-        frames.extend(bytes(frame) for frame in received)
-        return await from_frames(received, *arguments, **options)
-
-    monkeypatch.setattr(tcp, "to_frames", sending)
-    monkeypatch.setattr(tcp, "from_frames", receiving)
     secret = planet.simulator.client_secret.encode()
-    with planetkey.dask.install(processes, m2m(planet)):
+    with recorded_frames() as frames, planetkey.dask.install(processes, m2m(planet)):
         found = read(processes, planet.sentinel_hub)
         token = found[0][2].encode()
-        plugins = processes.run_on_scheduler(
-            lambda dask_scheduler: (
-                pickle.dumps(dask_scheduler.plugins["planetkey"]),
-                dask_scheduler.worker_plugins["planetkey"],
-            )
-        )
-        environments = processes.run(dask_tasks.environment)
+        plugin, worker_plugin = plugins(processes)
         sent = b"\n".join(frames)
-        for place in (*plugins, repr(environments).encode(), sent):
+        for place in (plugin, worker_plugin, environments(processes), sent):
             assert place
             assert secret not in place
         # Tokens are sent, but not with the plugins.
         assert token in sent
-        assert token not in plugins[1]
-        if sys.platform == "linux":
-            for process in {process for process, _, _ in found}:
-                assert memory_holds(process, token)
-                assert not memory_holds(process, secret)
-
-
-def memory_holds(process: int, wanted: bytes) -> bool:
-    with Path(f"/proc/{process}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
-            area = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
-            if area is None:
-                continue
-            start, end = (int(place, 16) for place in area.groups())
-            memory.seek(start)
-            if wanted in memory.read(end - start):
-                return True
-    return False
+        assert token not in worker_plugin
+        check_memory({process for process, _, _ in found}, token, secret)
 
 
 def test_restarted_and_new_workers_have_the_session(
