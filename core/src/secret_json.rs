@@ -1,7 +1,7 @@
 //! JSON that may hold secrets.
 
+use crate::secret::Secret;
 use serde_json::{Map, Value};
-use zeroize::Zeroize;
 
 /// The members of a configuration file, or of a token response as they arrived. `Debug` shows
 /// nothing, and their strings are wiped on drop.
@@ -37,7 +37,8 @@ impl Drop for Members {
 /// Wipes all strings of a value.
 pub(crate) fn wipe(value: &mut Value) {
     match value {
-        Value::String(text) => text.zeroize(),
+        // A secret wipes all of its bytes at once, a string one after the other.
+        Value::String(text) => drop(Secret::new(std::mem::take(text))),
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(members) => members.values_mut().for_each(wipe),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

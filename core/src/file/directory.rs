@@ -5,7 +5,7 @@ use super::kind::EntryKind;
 use super::other::Opened;
 #[cfg(unix)]
 use super::walk::Opened;
-use super::{CheckedPath, Version, failed};
+use super::{CheckedPath, Found, OpenedFile, Version, failed};
 use crate::error::Result;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -80,17 +80,13 @@ impl Directory {
     }
 
     /// Opens a file for reading as [`Directory::open_file`], following links as
-    /// [`Directory::resolve`] does; `None` if there is none.
-    pub(crate) fn open_followed(&self, name: &OsStr) -> io::Result<Option<File>> {
-        let opened = match self.opened.resolve(name, &self.path)? {
-            None => return Ok(None),
-            Some((None, name)) => self.open_file(&name),
-            Some((Some((opened, path)), name)) => Directory { opened, path }.open_file(&name),
-        };
-        match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some),
-        }
+    /// [`Directory::resolve`] does, unless it is in the state `known`.
+    pub(super) fn open_followed(
+        &self,
+        name: &OsStr,
+        known: Option<Version>,
+    ) -> io::Result<Found<OpenedFile>> {
+        self.opened.open_followed(name, &self.path, known)
     }
 
     /// The kind of the entry with this name, without following links; `None` if there is none.
@@ -163,8 +159,7 @@ impl Directory {
 
     /// The state of a file, links of trusted owners followed; `None` if there is none.
     pub(crate) fn version(&self, name: &OsStr) -> Option<Version> {
-        let (directory, name) = self.resolve(name).ok()??;
-        directory.opened.version(&name).ok()?
+        self.opened.version(name, &self.path).ok()?
     }
 
     /// The names in it.

@@ -18,7 +18,9 @@ mod walk;
 pub(crate) use directory::Directory;
 pub(crate) use kind::EntryKind;
 pub use read::read_secret_file;
-pub(crate) use read::{MAX_FILE_BYTES, read, read_at, read_named, read_whole};
+pub(crate) use read::{
+    Contents, MAX_FILE_BYTES, read, read_at, read_named, read_unless, read_whole,
+};
 pub use replace::{Disk, RealDisk, Step};
 pub(crate) use replace::{check_on, check_writable, replace, replace_at, temporary_prefix};
 
@@ -120,6 +122,23 @@ impl Version {
     pub(crate) fn is_empty(&self) -> bool {
         self.size == 0
     }
+}
+
+/// What is at the name of a file.
+pub(crate) enum Found<T> {
+    Absent,
+    /// A file in the state that the caller knows.
+    Known,
+    New(T),
+}
+
+/// A file that was opened for reading.
+struct OpenedFile {
+    file: std::fs::File,
+    /// Its state when it was opened.
+    version: Version,
+    /// Whether its mode lets other users read it.
+    is_readable_by_others: bool,
 }
 
 /// The state of a file; `None` if there is none. One system call, which reads and changes nothing.

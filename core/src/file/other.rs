@@ -1,7 +1,7 @@
 //! Directories by path, on systems without directory descriptors and without owners to check.
 
 use super::kind::EntryKind;
-use super::{Version, refused};
+use super::{Found, OpenedFile, Version, refused};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -78,6 +78,25 @@ impl Opened {
         }
     }
 
+    pub(super) fn open_followed(
+        &self,
+        name: &OsStr,
+        path: &Path,
+        known: Option<Version>,
+    ) -> io::Result<Found<OpenedFile>> {
+        let Some((moved, name)) = self.resolve(name, path)? else { return Ok(Found::Absent) };
+        let at = moved.as_ref().map_or(self, |(at, _)| at);
+        let file = match at.open_file(&name, &path.join(&name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Absent),
+            file => file?,
+        };
+        let version = Version::of(&file.metadata()?);
+        Ok(match known == Some(version) {
+            true => Found::Known,
+            false => Found::New(OpenedFile { file, version, is_readable_by_others: false }),
+        })
+    }
+
     pub(super) fn open_file(&self, name: &OsStr, path: &Path) -> io::Result<File> {
         self.accept(name, path)?;
         File::open(self.path.join(name))
@@ -148,8 +167,10 @@ impl Opened {
         fs::symlink_metadata(self.path.join(name))?.modified()
     }
 
-    pub(super) fn version(&self, name: &OsStr) -> io::Result<Option<Version>> {
-        match fs::symlink_metadata(self.path.join(name)) {
+    pub(super) fn version(&self, name: &OsStr, path: &Path) -> io::Result<Option<Version>> {
+        let Some((moved, name)) = self.resolve(name, path)? else { return Ok(None) };
+        let at = moved.as_ref().map_or(self, |(at, _)| at);
+        match fs::symlink_metadata(at.path.join(name)) {
             Ok(metadata) => Ok(Some(Version::of(&metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

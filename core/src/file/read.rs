@@ -1,6 +1,6 @@
 //! Reading whole files, bounded in size.
 
-use super::{CheckedPath, Directory, Version, failed, refused};
+use super::{CheckedPath, Directory, Found, OpenedFile, Version, failed, refused};
 use crate::error::Result;
 use std::io::{self, Read};
 use std::path::Path;
@@ -35,7 +35,19 @@ pub(crate) fn read(path: &CheckedPath) -> Result<Option<Contents>> {
 
 /// As [`read`], in a directory that is open already.
 pub(crate) fn read_at(directory: &Directory, path: &CheckedPath) -> Result<Option<Contents>> {
-    read_bounded(directory, path, MAX_FILE_BYTES)
+    Ok(match read_unless(directory, path, None)? {
+        Found::New(contents) => Some(contents),
+        Found::Absent | Found::Known => None,
+    })
+}
+
+/// As [`read_at`], unless the file is in the state `known`, in which it was read before.
+pub(crate) fn read_unless(
+    directory: &Directory,
+    path: &CheckedPath,
+    known: Option<Version>,
+) -> Result<Found<Contents>> {
+    read_bounded(directory, path, MAX_FILE_BYTES, known)
         .map_err(|error| failed("cannot be read", path.path(), &error))
 }
 
@@ -53,12 +65,15 @@ pub(crate) fn read_named(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> 
 pub(crate) fn read_whole(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let path = CheckedPath::from(std::path::absolute(path)?);
     let contents = match Directory::open(&path)? {
-        Some(directory) => read_bounded(&directory, &path, limit)?,
-        None => None,
+        Some(directory) => read_bounded(&directory, &path, limit, None)?,
+        None => Found::Absent,
     };
-    contents
-        .map(|contents| contents.bytes)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
+    match contents {
+        Found::New(contents) => Ok(contents.bytes),
+        Found::Absent | Found::Known => {
+            Err(io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
+        }
+    }
 }
 
 /// A file with a secret that the user named, whole: at most 64 KiB.
@@ -73,9 +88,14 @@ fn read_bounded(
     directory: &Directory,
     path: &CheckedPath,
     limit: u64,
-) -> io::Result<Option<Contents>> {
-    let Some(file) = directory.open_followed(path.name())? else { return Ok(None) };
-    let metadata = file.metadata()?;
+    known: Option<Version>,
+) -> io::Result<Found<Contents>> {
+    let OpenedFile { file, version, is_readable_by_others } =
+        match directory.open_followed(path.name(), known)? {
+            Found::New(file) => file,
+            Found::Absent => return Ok(Found::Absent),
+            Found::Known => return Ok(Found::Known),
+        };
     let too_long = || {
         let limit = match limit / MAX_FILE_BYTES {
             0 => format!("{} KiB", limit / 1024),
@@ -86,20 +106,15 @@ fn read_bounded(
             &format!("is longer than {limit}, which no such file is; move it away"),
         )
     };
-    if metadata.len() > limit {
+    if version.size > limit {
         return Err(too_long());
     }
     // Large enough from the start, because a vector that grows leaves copies in memory.
     let mut bytes =
-        Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+        Zeroizing::new(Vec::with_capacity(usize::try_from(version.size).unwrap_or(0) + 1));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(too_long());
     }
-    #[cfg(unix)]
-    let is_readable_by_others =
-        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
-    #[cfg(not(unix))]
-    let is_readable_by_others = false;
-    Ok(Some(Contents { bytes, version: Version::of(&metadata), is_readable_by_others }))
+    Ok(Found::New(Contents { bytes, version, is_readable_by_others }))
 }

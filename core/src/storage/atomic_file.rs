@@ -3,7 +3,7 @@
 
 use super::python_json;
 use crate::error::{Error, Result, Status};
-use crate::file::{self, CheckedPath, Directory, EntryKind, Version, failed};
+use crate::file::{self, CheckedPath, Contents, Directory, EntryKind, Found, Version, failed};
 use serde_json::{Map, Value};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -39,14 +39,30 @@ pub(super) fn read_version(
         Some(directory) => file::read_at(directory, path)?,
         None => file::read(path)?,
     };
-    let Some(contents) = read else { return Ok(None) };
+    Ok(read.map(|contents| warned(contents, path)))
+}
+
+/// As [`read_version`], unless the file is in the state `known`, in which it was read before.
+pub(super) fn read_unless(
+    directory: &Directory,
+    path: &CheckedPath,
+    known: Option<Version>,
+) -> Result<Found<(Zeroizing<Vec<u8>>, Version)>> {
+    Ok(match file::read_unless(directory, path, known)? {
+        Found::New(contents) => Found::New(warned(contents, path)),
+        Found::Absent => Found::Absent,
+        Found::Known => Found::Known,
+    })
+}
+
+fn warned(contents: Contents, path: &CheckedPath) -> (Zeroizing<Vec<u8>>, Version) {
     if contents.is_readable_by_others {
         log::warn!(
             "{} can be read by other users of this machine; run: chmod 600 on it",
             path.path().display()
         );
     }
-    Ok(Some((contents.bytes, contents.version)))
+    (contents.bytes, contents.version)
 }
 
 /// What reading a JSON object may find.

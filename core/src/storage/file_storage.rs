@@ -119,8 +119,18 @@ impl FileStorage {
         if self.sops.is_some() { FileVersion::Unknown } else { version }
     }
 
-    fn content(&self, directory: &Directory, members: Map<String, Value>, now: Moment) -> Saved {
-        let record = self.beside.record_in(Some(directory));
+    fn content(
+        &self,
+        directory: &Directory,
+        members: Map<String, Value>,
+        now: Moment,
+        torn: TornRead,
+    ) -> Saved {
+        let record = match torn {
+            TornRead::Fail => self.beside.known_record(directory),
+            // A refresh acts on what is on disk.
+            TornRead::Retry => self.beside.record_in(Some(directory)),
+        };
         token_file::from_members(members, &record, &self.binding, now).into()
     }
 }
@@ -141,7 +151,8 @@ impl TokenStorage for FileStorage {
         match self.read_in(&directory, torn)? {
             Settled::Absent => absent(),
             Settled::Document(members, version) => {
-                Ok((self.content(&directory, members, now), self.version(FileVersion::At(version))))
+                let content = self.content(&directory, members, now, torn);
+                Ok((content, self.version(FileVersion::At(version))))
             }
             Settled::Broken if torn == TornRead::Retry => {
                 Err(corrupt(&self.token.path().display().to_string()))

@@ -3,7 +3,8 @@
 
 use super::{FailureRecord, Lock, atomic_file, lock};
 use crate::error::{Error, Result};
-use crate::file::{self, CheckedPath, Directory, Disk, RealDisk};
+use crate::file::{self, CheckedPath, Directory, Disk, Found, RealDisk};
+use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -17,6 +18,8 @@ pub(super) struct SessionDirectory {
     held: Mutex<Option<Held>>,
     /// Whether the last attempt to lock found the lock taken.
     contended: AtomicBool,
+    /// The failure record that the last look read, with the version of its file.
+    known_record: ArcSwapOption<(file::Version, FailureRecord)>,
 }
 
 /// The lock is held.
@@ -38,6 +41,7 @@ impl SessionDirectory {
             disk: disk.unwrap_or_else(|| Arc::new(RealDisk)),
             held: Mutex::default(),
             contended: AtomicBool::new(false),
+            known_record: ArcSwapOption::empty(),
         }
     }
 
@@ -94,6 +98,25 @@ impl SessionDirectory {
         match atomic_file::read_version(directory, &self.record) {
             Ok(Some((bytes, _))) => FailureRecord::from_bytes(&bytes),
             Ok(None) => FailureRecord::default(),
+            Err(error) => {
+                log::warn!("{error}");
+                FailureRecord::default()
+            }
+        }
+    }
+
+    /// The failure record for a look at the session. An unchanged file is not read again.
+    pub(super) fn known_record(&self, directory: &Directory) -> FailureRecord {
+        let known = self.known_record.load();
+        let version = known.as_ref().map(|known| known.0);
+        match atomic_file::read_unless(directory, &self.record, version) {
+            Ok(Found::Known) => known.as_ref().map(|known| known.1.clone()).unwrap_or_default(),
+            Ok(Found::Absent) => FailureRecord::default(),
+            Ok(Found::New((bytes, version))) => {
+                let record = FailureRecord::from_bytes(&bytes);
+                self.known_record.store(Some(Arc::new((version, record.clone()))));
+                record
+            }
             Err(error) => {
                 log::warn!("{error}");
                 FailureRecord::default()

@@ -20,13 +20,15 @@ pub fn fingerprint(parts: &[&str]) -> String {
         context.update(&part.len().to_le_bytes());
         context.update(part.as_bytes());
     }
-    let digits = context
-        .finish()
-        .as_ref()
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xf])
-        .collect::<Vec<u8>>();
-    digits.into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    let digest = context.finish();
+    let mut text = String::with_capacity(2 * digest.as_ref().len());
+    for byte in digest.as_ref() {
+        text.extend(
+            [byte >> 4, byte & 0xf]
+                .map(|digit| char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 })),
+        );
+    }
+    text
 }
 
 /// Identifies one saved session.

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// A token is no longer handed out this long before it expires: a request takes time to arrive.
 const HARD_MARGIN: Duration = Duration::from_secs(5);
+/// The beginning of the header (RFC 6750 2.1).
+const SCHEME: &str = "Bearer ";
 
 /// One credential, ready to be sent.
 pub(crate) struct CachedToken {
@@ -69,9 +71,14 @@ impl CachedToken {
         let window = lifetime.mul_f64(0.25 * (0.6 + 0.8 * fraction(random)));
         let margin = HARD_MARGIN.min(lifetime / 10);
         let (at, left) = (stored.at, stored.remaining);
+        let token = stored.tokens.access_token.expose();
+        // Large enough from the start, because a text that grows leaves copies in memory.
+        let mut header = String::with_capacity(SCHEME.len() + token.len());
+        header.push_str(SCHEME);
+        header.push_str(token);
         CachedToken {
-            header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
-            prefix: "Bearer ".len(),
+            header: Secret::from(header),
+            prefix: SCHEME.len(),
             generation: 0,
             expires_at: i64::try_from(stored.expires_unix_ms / 1000).ok(),
             scopes: stored.tokens.scopes.clone(),

@@ -54,6 +54,30 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("login-again", 1));
 }
 
+/// What a look knows of the failure record counts only as long as that file does not change.
+#[test]
+fn a_look_reads_a_failure_record_that_has_changed() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let (ours, theirs) = (home.user(), home.user());
+    assert_eq!(ask(&ours), SEEDED);
+    home.fake.answers(token(&json!({"access_token": "second", "refresh_token": "refresh-2"})));
+    theirs.refresh().unwrap();
+    home.advance(1);
+    assert_eq!(ask(&ours), "second");
+    // The record now says that the refresh token is revoked. The session does not change.
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    assert_eq!(theirs.refresh().unwrap_err().reason(), Some(Reason::Revoked));
+    let (file, copy) = (home.token_file(), home.token_file().with_extension("copy"));
+    std::fs::copy(&file, &copy).unwrap();
+    std::fs::rename(&copy, &file).unwrap();
+    home.advance(1);
+    assert_eq!(ask(&ours), "second");
+    home.advance(100_000);
+    assert!(!ours.is_initialized(), "a session that cannot be refreshed has expired");
+    assert_eq!(home.fake.count(), 2);
+}
+
 /// A process that only calls `status` and never asks for a token notices the change, too.
 #[test]
 fn status_checks_the_file_as_often_as_a_call_does() {

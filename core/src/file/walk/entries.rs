@@ -2,7 +2,7 @@
 
 use super::{Opened, STICKY, directory_flags, flags, is_not_found, mode};
 use crate::file::kind::EntryKind;
-use crate::file::{Version, refused};
+use crate::file::refused;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -140,23 +140,12 @@ impl Opened {
 
     pub(in crate::file) fn enter(&self, name: &OsStr, path: &Path) -> io::Result<Opened> {
         let directory = self.open(name, directory_flags(), Mode::empty())?;
-        Opened { directory, ..*self }.accept_below(self, path)
+        Opened { directory, ..*self }.accept_below(self, &|| path.to_owned())
     }
 
     pub(in crate::file) fn modified(&self, name: &OsStr) -> io::Result<SystemTime> {
         let stat = self.look(name)?.ok_or(rustix::io::Errno::NOENT)?;
         Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0)))
-    }
-
-    /// The state of a file, links not followed.
-    pub(in crate::file) fn version(&self, name: &OsStr) -> io::Result<Option<Version>> {
-        Ok(self.look(name)?.map(|stat| Version {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified_ns: u128::try_from(stat.st_mtime).unwrap_or(0) * 1_000_000_000
-                + u128::from(stat.st_mtime_nsec),
-        }))
     }
 
     pub(in crate::file) fn names(&self) -> io::Result<Vec<OsString>> {

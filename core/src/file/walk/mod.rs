@@ -3,9 +3,10 @@
 mod entries;
 mod trust;
 
-use super::refused;
 use super::rights::Rights;
+use super::{Found, OpenedFile, Version, refused};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,11 +16,15 @@ use std::path::{Component, Path, PathBuf};
 /// As many links as Linux follows in one path.
 const MAX_LINKS: u32 = 40;
 const OTHERS_WRITE: u32 = 0o002;
+/// Any access of users other than the owner.
+const OTHERS_ACCESS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
 
 /// An open directory, with the users whose files are accepted in it.
 pub(super) struct Opened {
     directory: OwnedFd,
+    /// The effective user of this process.
+    user: u32,
     /// The rights that root takes here.
     rights: Option<Rights>,
     /// The owner of the storage root, whom an ordinary user trusts.
@@ -33,9 +38,8 @@ pub(super) struct Opened {
 /// The directory to which a link led, and its path for messages.
 pub(super) type LinkTarget = (Opened, PathBuf);
 
-fn effective_user() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
+/// As [`Opened::resolve`] returns it, with what is at the name.
+type Followed = (Option<LinkTarget>, OsString, Option<Stat>);
 
 fn mode(stat: &Stat) -> u32 {
     stat.st_mode & 0o7777
@@ -59,29 +63,54 @@ fn is_not_found(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
+fn version_of(stat: &Stat) -> Version {
+    Version {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified_ns: u128::try_from(stat.st_mtime).unwrap_or(0) * 1_000_000_000
+            + u128::from(stat.st_mtime_nsec),
+    }
+}
+
+/// Opens a directory by a path that holds no link; `None` if it does, if there is no such
+/// directory, or if the system cannot do it.
+#[cfg(target_os = "linux")]
+fn without_links(path: &Path) -> Option<OwnedFd> {
+    use rustix::fs::{CWD, ResolveFlags, openat2};
+    openat2(CWD, path, directory_flags(), Mode::empty(), ResolveFlags::NO_SYMLINKS).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn without_links(_: &Path) -> Option<OwnedFd> {
+    None
+}
+
 impl Opened {
     /// Opens the directory at the end of a path. Returns the last existing directory and the
     /// missing names.
     pub(super) fn walk(path: &Path, root: Option<&Path>) -> io::Result<(Opened, Vec<OsString>)> {
-        let path = std::path::absolute(path)?;
+        let path = match path.is_absolute() {
+            true => Cow::Borrowed(path),
+            false => Cow::Owned(std::path::absolute(path)?),
+        };
         let root_depth = root.map(|root| root.components().count());
-        let mut at = Opened::top(None)?;
         let mut links = MAX_LINKS;
-        let names: Vec<Component<'_>> = path.components().collect();
-        for (depth, component) in names.iter().enumerate().skip(1) {
-            let shown = || names.iter().take(depth + 1).collect::<PathBuf>();
+        let (mut at, entered) = Opened::start(&path, root_depth)?;
+        for (depth, component) in path.components().enumerate().skip(entered) {
+            let shown = || path.components().take(depth + 1).collect::<PathBuf>();
             let next = match at.step(component.as_os_str(), &shown, &mut links) {
                 Ok(next) => next,
                 Err(error) if is_not_found(&error) => {
-                    let missing =
-                        names.iter().skip(depth).map(|component| component.as_os_str().to_owned());
+                    let missing = path.components().skip(depth);
+                    let missing = missing.map(|component| component.as_os_str().to_owned());
                     return Ok((at, missing.collect()));
                 }
                 Err(error) => return Err(error),
             };
             at = match root_depth {
-                Some(root) if depth + 1 == root => next.accept_root(&shown())?,
-                Some(root) if depth + 1 > root => next.accept_below(&at, &shown())?,
+                Some(root) if depth + 1 == root => next.accept_root(&shown)?,
+                Some(root) if depth + 1 > root => next.accept_below(&at, &shown)?,
                 _ => next,
             };
         }
@@ -91,9 +120,37 @@ impl Opened {
         Ok((at, Vec::new()))
     }
 
+    /// The directory where a walk starts, and how many components of the path it has entered.
+    ///
+    /// Above the storage root only links are checked. So if there are none, the system enters all
+    /// these directories in one call.
+    fn start(path: &Path, root_depth: Option<usize>) -> io::Result<(Opened, usize)> {
+        let depth = path.components().count();
+        let entered = root_depth.map_or(depth, |root| root.saturating_sub(1).min(depth));
+        let directory = match path.ancestors().nth(depth - entered) {
+            Some(above) if entered > 1 => without_links(above),
+            _ => None,
+        };
+        match directory {
+            Some(directory) => Ok((Opened::unchecked(directory, None), entered)),
+            None => Ok((Opened::top(None)?, 1)),
+        }
+    }
+
     fn top(rights: Option<Rights>) -> io::Result<Opened> {
         let directory = rustix::fs::open("/", directory_flags(), Mode::empty())?;
-        Ok(Opened { directory, rights, root_owner: None, is_shared: false, is_checked: false })
+        Ok(Opened::unchecked(directory, rights))
+    }
+
+    fn unchecked(directory: OwnedFd, rights: Option<Rights>) -> Opened {
+        Opened {
+            directory,
+            user: rustix::process::geteuid().as_raw(),
+            rights,
+            root_owner: None,
+            is_shared: false,
+            is_checked: false,
+        }
     }
 
     pub(super) fn duplicate(&self) -> io::Result<Opened> {
@@ -183,7 +240,7 @@ impl Opened {
             // On the way to the storage root, root follows another user's link with only that
             // user's rights.
             if !self.is_checked {
-                rights = self.rights_of(link, &shown())?;
+                rights = self.rights_of(link, shown)?;
             }
             if rights == self.rights {
                 let why = format!(
@@ -209,6 +266,44 @@ impl Opened {
         name: &OsStr,
         path: &Path,
     ) -> io::Result<Option<(Option<LinkTarget>, OsString)>> {
+        Ok(self.follow_all(name, path)?.map(|(moved, name, _)| (moved, name)))
+    }
+
+    /// Opens a file for reading, unless it is in a state that the caller knows. Links are followed
+    /// as [`Opened::resolve`] does, and its type, owner and mode must be accepted.
+    pub(super) fn open_followed(
+        &self,
+        name: &OsStr,
+        path: &Path,
+        known: Option<Version>,
+    ) -> io::Result<Found<OpenedFile>> {
+        let Some((moved, name, Some(seen))) = self.follow_all(name, path)? else {
+            return Ok(Found::Absent);
+        };
+        if known == Some(version_of(&seen)) {
+            return Ok(Found::Known);
+        }
+        let (at, path) = moved.as_ref().map_or((self, path), |(at, path)| (at, path.as_path()));
+        match at.open_seen(&name, &seen, OFlags::RDONLY, &|| path.join(&name)) {
+            Ok((file, stat)) => Ok(Found::New(OpenedFile {
+                file,
+                version: version_of(&stat),
+                is_readable_by_others: mode(&stat) & OTHERS_ACCESS != 0,
+            })),
+            Err(error) if is_not_found(&error) => Ok(Found::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The state of a file, after links were followed as [`Opened::resolve`] does; `None` if there
+    /// is none.
+    pub(super) fn version(&self, name: &OsStr, path: &Path) -> io::Result<Option<Version>> {
+        let found = self.follow_all(name, path)?;
+        Ok(found.and_then(|(_, _, stat)| stat).as_ref().map(version_of))
+    }
+
+    /// As [`Opened::resolve`], with what is at the end.
+    fn follow_all(&self, name: &OsStr, path: &Path) -> io::Result<Option<Followed>> {
         let mut links = MAX_LINKS;
         let mut moved: Option<LinkTarget> = None;
         let mut name = name.to_owned();
@@ -218,7 +313,7 @@ impl Opened {
             let link = match at.look(&name)? {
                 Some(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => stat,
                 None if moved.is_some() => return Ok(None),
-                _ => return Ok(Some((moved, name))),
+                stat => return Ok(Some((moved, name, stat))),
             };
             let shown = shown.to_owned();
             let (start, target) = at.follow(&name, &link, &|| shown.join(&name), &mut links)?;

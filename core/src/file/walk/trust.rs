@@ -1,6 +1,6 @@
 //! Which directories and files are accepted, by their owners and modes.
 
-use super::{OTHERS_WRITE, Opened, STICKY, effective_user, flags, mode};
+use super::{OTHERS_WRITE, Opened, STICKY, flags, mode};
 use crate::file::rights::Rights;
 use crate::file::{NOTICE_TARGET, refused};
 use crate::user_namespace::unmapped_uid;
@@ -25,52 +25,56 @@ fn note_group(path: &Path) {
 
 impl Opened {
     /// Accepts the storage root, whose owner is the user whose files are used.
-    pub(super) fn accept_root(mut self, path: &Path) -> io::Result<Opened> {
+    pub(super) fn accept_root(mut self, path: &dyn Fn() -> PathBuf) -> io::Result<Opened> {
         let stat = self.stat()?;
-        if effective_user() == 0 && self.rights.is_none() && stat.st_uid != 0 {
+        if self.user == 0 && self.rights.is_none() && stat.st_uid != 0 {
             self.rights = self.rights_of(&stat, path)?;
         }
         self.is_checked = true;
         self.is_shared = self.is_others(&stat);
         if self.is_shared && mode(&stat) & STICKY == 0 {
             return Err(refused(
-                path,
+                &path(),
                 "may be written by every user of this machine; run: chmod o-w on it",
             ));
         }
-        if effective_user() != 0 && !self.is_shared {
+        if self.user != 0 && !self.is_shared {
             self.root_owner = Some(stat.st_uid);
         }
         Ok(self)
     }
 
     /// Accepts a directory below the storage root.
-    pub(super) fn accept_below(mut self, parent: &Opened, path: &Path) -> io::Result<Opened> {
+    pub(super) fn accept_below(
+        mut self,
+        parent: &Opened,
+        path: &dyn Fn() -> PathBuf,
+    ) -> io::Result<Opened> {
         let stat = self.stat()?;
         if !self.is_trusted(stat.st_uid)? {
             // Only root can have put a directory of another user there, for example by a mount.
             let rights = if parent.is_shared { None } else { self.rights_of(&stat, path)? };
             match rights {
                 Some(rights) => self.rights = Some(rights),
-                None => return Err(foreign(path, stat.st_uid)),
+                None => return Err(foreign(&path(), stat.st_uid)),
             }
         }
         self.is_shared = self.is_others(&stat);
         if self.is_shared {
             return Err(refused(
-                path,
+                &path(),
                 "may be written by every user of this machine; run: chmod o-w on it",
             ));
         }
         if mode(&stat) & GROUP_WRITES != 0 {
-            note_group(path);
+            note_group(&path());
         }
         Ok(self)
     }
 
     /// The user whose rights are in effect.
     pub(super) fn user_id(&self) -> u32 {
-        self.rights.map_or_else(effective_user, |rights| rights.uid)
+        self.rights.map_or(self.user, |rights| rights.uid)
     }
 
     /// Whether files of this user are accepted here.
@@ -88,8 +92,12 @@ impl Opened {
     }
 
     /// The rights of a file's owner, if this process is root and acts as itself.
-    pub(super) fn rights_of(&self, stat: &Stat, path: &Path) -> io::Result<Option<Rights>> {
-        if effective_user() != 0 || self.rights.is_some() {
+    pub(super) fn rights_of(
+        &self,
+        stat: &Stat,
+        path: &dyn Fn() -> PathBuf,
+    ) -> io::Result<Option<Rights>> {
+        if self.user != 0 || self.rights.is_some() {
             return Ok(None);
         }
         Rights::of(stat.st_uid, stat.st_gid).map_err(|error| {
@@ -97,7 +105,7 @@ impl Opened {
                 "belongs to another user (uid {}), whose rights this process cannot take ({error}); run it as that user",
                 stat.st_uid
             );
-            refused(path, &why)
+            refused(&path(), &why)
         })
     }
 
@@ -120,21 +128,26 @@ impl Opened {
     }
 
     /// Whether a file may be used, by its type, owner and mode.
-    fn accept_file(&self, stat: &Stat, rights: Option<Rights>, path: &Path) -> io::Result<()> {
+    fn accept_file(
+        &self,
+        stat: &Stat,
+        rights: Option<Rights>,
+        path: &dyn Fn() -> PathBuf,
+    ) -> io::Result<()> {
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return Err(refused(path, NOT_REGULAR));
+            return Err(refused(&path(), NOT_REGULAR));
         }
         if rights.map(|rights| rights.uid) != Some(stat.st_uid) && !self.is_trusted(stat.st_uid)? {
-            return Err(foreign(path, stat.st_uid));
+            return Err(foreign(&path(), stat.st_uid));
         }
         if self.is_others(stat) {
             return Err(refused(
-                path,
+                &path(),
                 "may be written by every user of this machine; check its content and run: chmod o-w on it",
             ));
         }
         if mode(stat) & GROUP_WRITES != 0 {
-            note_group(path);
+            note_group(&path());
         }
         Ok(())
     }
@@ -146,22 +159,34 @@ impl Opened {
         access: OFlags,
         path: &Path,
     ) -> io::Result<File> {
-        let before = self.look(name)?.ok_or(rustix::io::Errno::NOENT)?;
-        let rights = self.rights_for(&before, path)?;
-        self.accept_file(&before, rights, path)?;
+        let seen = self.look(name)?.ok_or(rustix::io::Errno::NOENT)?;
+        Ok(self.open_seen(name, &seen, access, &|| path.to_owned())?.0)
+    }
+
+    /// As [`Opened::open_accepted`], after [`Opened::look`] has seen this at the name. Returns also
+    /// what was opened.
+    pub(super) fn open_seen(
+        &self,
+        name: &OsStr,
+        seen: &Stat,
+        access: OFlags,
+        path: &dyn Fn() -> PathBuf,
+    ) -> io::Result<(File, Stat)> {
+        let rights = self.rights_for(seen, path)?;
+        self.accept_file(seen, rights, path)?;
         let file = self.with(rights, |directory| {
             rustix::fs::openat(directory, name, access | flags(), Mode::empty())
         })?;
         let stat = rustix::fs::fstat(&file)?;
-        if (stat.st_dev, stat.st_ino) != (before.st_dev, before.st_ino) {
+        if (stat.st_dev, stat.st_ino) != (seen.st_dev, seen.st_ino) {
             // The file was replaced between the two calls.
             self.accept_file(&stat, rights, path)?;
         }
-        Ok(File::from(file))
+        Ok((File::from(file), stat))
     }
 
     /// The rights with which a file is opened: root takes those of its owner.
-    fn rights_for(&self, stat: &Stat, path: &Path) -> io::Result<Option<Rights>> {
+    fn rights_for(&self, stat: &Stat, path: &dyn Fn() -> PathBuf) -> io::Result<Option<Rights>> {
         let is_own = stat.st_uid == self.user_id() || stat.st_uid == 0;
         if is_own || self.is_shared || !FileType::from_raw_mode(stat.st_mode).is_file() {
             return Ok(self.rights);
