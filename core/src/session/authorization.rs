@@ -1,6 +1,6 @@
 //! The credential that one request carries.
 
-use super::source::Source;
+use super::choice::Choice;
 use crate::credential::{CredentialKind, Transport};
 use crate::secret::Secret;
 use crate::token_cache::CachedToken;
@@ -20,8 +20,7 @@ pub struct Authorization {
 
 impl Authorization {
     pub(super) fn new(
-        source: &Source,
-        source_index: usize,
+        choice: &Choice<'_>,
         snapshot: Arc<CachedToken>,
         url: Secret,
         under_development: bool,
@@ -29,9 +28,9 @@ impl Authorization {
         Authorization {
             snapshot,
             url,
-            transport: source.transport(),
-            source: source.label.clone(),
-            source_index,
+            transport: choice.source.transport(),
+            source: choice.source.label.clone(),
+            source_index: choice.index,
             under_development,
         }
     }

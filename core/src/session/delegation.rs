@@ -2,7 +2,7 @@
 //! scheduler. They get tokens by `from_token_provider`, and never a secret or a refresh token.
 
 use super::Session;
-use super::source::Source;
+use super::choice::Choice;
 use crate::authorize::Target;
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
@@ -25,7 +25,7 @@ pub struct DelegatedToken {
 
 /// The source whose tokens are delegated, with the hosts that it serves.
 struct Delegated<'a> {
-    source: &'a Source,
+    choice: Choice<'a>,
     cache: &'a Arc<TokenCache>,
     hosts: Vec<String>,
 }
@@ -41,9 +41,9 @@ impl Session {
     #[doc(hidden)]
     pub fn delegated_token(&self, rejected: Option<&str>) -> Result<DelegatedToken> {
         let delegated = self.delegated(rejected)?;
-        let mut token = delegated.source.current(self.wait())?;
+        let mut token = delegated.choice.source.current(None, self.wait())?;
         if delegated.ends_soon(&token) && delegated.cache.invalidate(token.token()) {
-            token = delegated.source.current(self.wait())?;
+            token = delegated.choice.source.current(None, self.wait())?;
         }
         self.delegate(&delegated, &token)
     }
@@ -52,7 +52,7 @@ impl Session {
     #[doc(hidden)]
     pub fn delegated_token_cached(&self, rejected: Option<&str>) -> Result<Option<DelegatedToken>> {
         let delegated = self.delegated(rejected)?;
-        let Some(token) = delegated.source.cached() else { return Ok(None) };
+        let Some(token) = delegated.choice.source.cached(None) else { return Ok(None) };
         if delegated.ends_soon(&token) && delegated.cache.invalidate(token.token()) {
             return Ok(None);
         }
@@ -114,13 +114,14 @@ impl Session {
             )
         })?;
         let hosts = served.into_iter().filter(|host| host.source_index == index);
-        Ok(Delegated { source, cache, hosts: hosts.map(|host| host.host).collect() })
+        let choice = Choice { index, source, under_development: false, now: None };
+        Ok(Delegated { choice, cache, hosts: hosts.map(|host| host.host).collect() })
     }
 
     fn delegate(&self, delegated: &Delegated<'_>, token: &CachedToken) -> Result<DelegatedToken> {
         if let Some(host) = delegated.hosts.first() {
             let url = format!("https://{host}/");
-            self.check(&Target::parse(&url)?, delegated.source, token, false)?;
+            self.check(&Target::parse(&url)?, &delegated.choice, token)?;
         }
         Ok(DelegatedToken {
             access_token: Secret::from(token.token()),

@@ -50,8 +50,8 @@ impl Session {
     /// Errors: as [`Session::authorize`] if no credential may go there.
     fn key_is_sent_in_url(&self, host: &str) -> Result<bool> {
         let url = format!("https://{host}/");
-        let (_, source, _) = self.choose(&Target::parse(&url)?)?;
-        Ok(source.transport() == Transport::Query)
+        let target = Target::parse(&url)?;
+        Ok(self.choose(&target)?.source.transport() == Transport::Query)
     }
 
     fn without_hosts(&self, status: &SessionStatus) -> Error {

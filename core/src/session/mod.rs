@@ -5,6 +5,7 @@ mod api_key_source;
 mod authorization;
 mod builder;
 mod cancel;
+mod choice;
 mod constructors;
 mod delegation;
 mod hosts;
@@ -35,7 +36,7 @@ pub use user_source::LoginResult;
 
 use crate::authorize::{HostPolicy, Target, api_key, template};
 pub(crate) use crate::client::Endpoint;
-use crate::credential::{ApiKeyTransport, Transport};
+use crate::credential::ApiKeyTransport;
 use crate::deployment::Acceptance;
 use crate::error::{Error, Reason, Result, Status};
 use crate::secret::Secret;
@@ -43,6 +44,7 @@ pub(crate) use crate::token_cache::Pending;
 pub(crate) use crate::token_cache::Wait;
 use crate::token_cache::{CachedToken, TokenCache};
 pub(crate) use cancel::{interruptibly, interruptibly_or};
+use choice::Choice;
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,19 +107,19 @@ impl Session {
     /// LOGIN_REQUIRED, DENIED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn authorize(&self, url: &str) -> Result<Authorization> {
         let target = self.shared.policy.target(url)?;
-        let (index, source, under_development) = self.choose(&target)?;
-        let snapshot = source.current(self.wait())?;
-        let under_development = self.check(&target, source, &snapshot, under_development)?;
-        Ok(authorization(&target, index, source, snapshot, under_development))
+        let choice = self.choose(&target)?;
+        let snapshot = choice.source.current(choice.now, self.wait())?;
+        let under_development = self.check(&target, &choice, &snapshot)?;
+        Ok(authorization(&target, &choice, snapshot, under_development))
     }
 
     /// As [`Session::authorize`] with a cached token, but never blocks: `None` if it would have to.
     pub fn authorize_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
-        let (index, source, under_development) = self.choose(&target)?;
-        let Some(snapshot) = source.cached() else { return Ok(None) };
-        let under_development = self.check(&target, source, &snapshot, under_development)?;
-        Ok(Some(authorization(&target, index, source, snapshot, under_development)))
+        let choice = self.choose(&target)?;
+        let Some(snapshot) = choice.source.cached(choice.now) else { return Ok(None) };
+        let under_development = self.check(&target, &choice, &snapshot)?;
+        Ok(Some(authorization(&target, &choice, snapshot, under_development)))
     }
 
     /// The headers of a request whose URL does not change.
@@ -126,20 +128,19 @@ impl Session {
     /// URL, or if the URL already holds one.
     pub fn headers(&self, url: &str) -> Result<Authorization> {
         let target = self.shared.policy.target(url)?;
-        let (index, source, under_development) = self.choose_for_header(&target)?;
-        let snapshot = source.current(self.wait())?;
-        let under_development = self.check(&target, source, &snapshot, under_development)?;
-        Ok(Authorization::new(source, index, snapshot, Secret::from(url), under_development))
+        let choice = self.choose_for_header(&target)?;
+        let snapshot = choice.source.current(choice.now, self.wait())?;
+        let under_development = self.check(&target, &choice, &snapshot)?;
+        Ok(Authorization::new(&choice, snapshot, Secret::from(url), under_development))
     }
 
     /// As [`Session::headers`] with a cached token, but never blocks: `None` if it would have to.
     pub fn headers_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
-        let (index, source, under_development) = self.choose_for_header(&target)?;
-        let Some(snapshot) = source.cached() else { return Ok(None) };
-        let under_development = self.check(&target, source, &snapshot, under_development)?;
-        let url = Secret::from(url);
-        Ok(Some(Authorization::new(source, index, snapshot, url, under_development)))
+        let choice = self.choose_for_header(&target)?;
+        let Some(snapshot) = choice.source.cached(choice.now) else { return Ok(None) };
+        let under_development = self.check(&target, &choice, &snapshot)?;
+        Ok(Some(Authorization::new(&choice, snapshot, Secret::from(url), under_development)))
     }
 
     /// Passes the header value for this URL to `use_it` without a copy. This is the fastest way to
@@ -148,9 +149,9 @@ impl Session {
     /// Errors: as [`Session::headers`].
     pub fn with_header<T>(&self, url: &str, use_it: impl FnOnce(&str) -> T) -> Result<T> {
         let target = self.shared.policy.target(url)?;
-        let (_, source, under_development) = self.choose_for_header(&target)?;
-        source.with_current(self.wait(), |snapshot| {
-            self.check(&target, source, snapshot, under_development)?;
+        let choice = self.choose_for_header(&target)?;
+        choice.source.with_current(choice.now, self.wait(), |snapshot| {
+            self.check(&target, &choice, snapshot)?;
             Ok(use_it(snapshot.header()))
         })?
     }
@@ -163,13 +164,13 @@ impl Session {
         use_it: impl FnOnce(Header<'_>) -> T,
     ) -> Result<Option<T>> {
         let target = self.shared.policy.target(url)?;
-        let (source_index, source, under_development) = self.choose_for_header(&target)?;
-        let used = source.with_cached(|token| {
+        let choice = self.choose_for_header(&target)?;
+        let used = choice.source.with_cached(choice.now, |token| {
             Ok(use_it(Header {
                 value: token.header(),
-                source_index,
+                source_index: choice.index,
                 generation: token.generation,
-                under_development: self.check(&target, source, token, under_development)?,
+                under_development: self.check(&target, &choice, token)?,
             }))
         });
         used.transpose()
@@ -291,7 +292,8 @@ impl Session {
 
     fn host_status(&self, host: String) -> Option<HostStatus> {
         let url = format!("https://{host}/");
-        let (source_index, _, under_development) = self.choose(&Target::parse(&url).ok()?).ok()?;
+        let choice = self.choose(&Target::parse(&url).ok()?).ok()?;
+        let (source_index, under_development) = (choice.index, choice.under_development);
         Some(HostStatus { host, source_index, under_development })
     }
 
@@ -300,97 +302,12 @@ impl Session {
         self.sources().any(|source| !source.needs_login())
     }
 
-    /// The sources in their order, followed by that of a user who has logged in since the session
-    /// opened.
-    fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.shared
-            .sources
-            .iter()
-            .chain(self.shared.to_log_in.iter().filter(|source| self.is_to_use(source)))
-    }
-
-    /// Whether a user has logged in to the client of `to_log_in`, as far as it is known. If it is
-    /// not, another credential is used.
-    fn is_to_use(&self, to_log_in: &Source) -> bool {
-        !to_log_in.needs_login() && (self.shared.sources.is_empty() || !to_log_in.is_unread())
-    }
-
     fn kinds(&self) -> Vec<crate::authorize::CredentialClass> {
         self.sources().map(Source::kind).collect()
     }
 
     fn token_caches(&self) -> impl Iterator<Item = &Arc<TokenCache>> {
         self.sources().filter_map(Source::tokens)
-    }
-
-    /// The first source whose credential the host accepts. One that Planet lists as under
-    /// development there is used only if there is no other.
-    #[inline]
-    fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
-        // A fast path: most sessions have one source, and most hosts accept it.
-        match self.shared.sources.first() {
-            Some(first) if first.accepts(&self.shared.policy, target) == Acceptance::Yes => {
-                Ok((0, first, false))
-            }
-            _ => self.choose_among_all(target),
-        }
-    }
-
-    fn choose_among_all(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
-        let mut under_development = None;
-        for (index, source) in self.sources().enumerate() {
-            match source.accepts(&self.shared.policy, target) {
-                Acceptance::Yes => return Ok((index, source, false)),
-                Acceptance::UnderDevelopment if under_development.is_none() => {
-                    under_development = Some((index, source, true))
-                }
-                _ => {}
-            }
-        }
-        under_development.ok_or_else(|| {
-            let held = self.kinds();
-            if held.is_empty() {
-                return self.empty();
-            }
-            let hosts: Vec<String> =
-                self.sources().flat_map(|source| source.hosts(&self.shared.policy)).collect();
-            self.shared.policy.refusal(target, &held, &[], hosts)
-        })
-    }
-
-    /// Checks that a credential may go to the target for which its source was chosen: a token
-    /// provider's token shows only now who issued it. Returns whether it is under development
-    /// there.
-    ///
-    /// Errors: HOST_REFUSED.
-    #[inline]
-    fn check(
-        &self,
-        target: &Target<'_>,
-        source: &Source,
-        token: &CachedToken,
-        under_development: bool,
-    ) -> Result<bool> {
-        let policy = &self.shared.policy;
-        source
-            .accepts_token(policy, target, token, under_development)
-            .ok_or_else(|| policy.refusal(target, &[source.kind()], &[], source.hosts(policy)))
-    }
-
-    #[inline]
-    fn choose_for_header(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
-        let chosen = self.choose(target)?;
-        if chosen.1.transport() == Transport::Query {
-            return Err(Error::invalid_argument(
-                "this session's API key is sent in the URL; use signed_url or authorize",
-            ));
-        }
-        if target.has_query_parameter("api_key") {
-            return Err(Error::invalid_argument(
-                "the URL carries an api_key already, and one request must not carry two credentials; strip it, or use authorize",
-            ));
-        }
-        Ok(chosen)
     }
 
     fn tokens(&self) -> Result<&Arc<TokenCache>> {
@@ -428,14 +345,14 @@ impl Session {
 
 fn authorization(
     target: &Target<'_>,
-    index: usize,
-    source: &Source,
+    choice: &Choice<'_>,
     snapshot: Arc<CachedToken>,
     under_development: bool,
 ) -> Authorization {
     // One mechanism per request (RFC 6750 2): a key is removed from the URL if a header carries the
     // credential.
-    let in_url = source.api_key().filter(|source| source.transport == ApiKeyTransport::Query);
+    let in_url =
+        choice.source.api_key().filter(|source| source.transport == ApiKeyTransport::Query);
     let url = match in_url.and_then(|source| source.current().ok()) {
         Some(held) => api_key::signed_url(target.url, &held.key),
         _ if target.has_query_parameter("api_key") => {
@@ -443,5 +360,5 @@ fn authorization(
         }
         _ => Secret::from(target.url),
     };
-    Authorization::new(source, index, snapshot, url, under_development)
+    Authorization::new(choice, snapshot, url, under_development)
 }

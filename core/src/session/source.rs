@@ -2,6 +2,7 @@
 
 use super::api_key_source::ApiKeySource;
 use crate::authorize::{CredentialClass, HostPolicy, Target};
+use crate::clock::Moment;
 use crate::credential::Transport;
 use crate::deployment::{Acceptance, Subject};
 use crate::error::Result;
@@ -101,21 +102,25 @@ impl Source {
         hosts
     }
 
-    /// The credential that is available without waiting.
+    /// The credential that is available without waiting. `now`: the time, if it is known.
     #[inline]
-    pub(crate) fn cached(&self) -> Option<Arc<CachedToken>> {
+    pub(crate) fn cached(&self, now: Option<Moment>) -> Option<Arc<CachedToken>> {
         match &self.credential {
             Credential::Static(source) => source.current().ok().map(|held| held.snapshot.clone()),
-            Credential::Tokens(cache) => cache.cached(),
+            Credential::Tokens(cache) => cache.with_cached(now, Arc::clone),
         }
     }
 
     /// As [`Source::cached`], but lends the credential without a copy.
     #[inline]
-    pub(crate) fn with_cached<T>(&self, use_it: impl FnOnce(&CachedToken) -> T) -> Option<T> {
+    pub(crate) fn with_cached<T>(
+        &self,
+        now: Option<Moment>,
+        use_it: impl FnOnce(&CachedToken) -> T,
+    ) -> Option<T> {
         match &self.credential {
             Credential::Static(source) => source.with_current(use_it).ok(),
-            Credential::Tokens(cache) => cache.with_cached(|token| use_it(token)),
+            Credential::Tokens(cache) => cache.with_cached(now, |token| use_it(token)),
         }
     }
 
@@ -129,10 +134,25 @@ impl Source {
 
     /// Whether the source needs a login before it can serve a request.
     pub(crate) fn needs_login(&self) -> bool {
-        if let Some(cache) = self.tokens() {
-            cache.look_if_due();
+        self.needs_login_at(self.now())
+    }
+
+    /// As [`Source::needs_login`], at the time of [`Source::now`].
+    #[inline]
+    pub(crate) fn needs_login_at(&self, now: Option<Moment>) -> bool {
+        match (&self.credential, now) {
+            (Credential::Tokens(cache), Some(now)) => {
+                cache.look_if_due_at(now);
+                !cache.is_initialized_at(now)
+            }
+            _ => !self.is_initialized(),
         }
-        !self.is_initialized()
+    }
+
+    /// The time on the clock of its tokens; `None` for an API key.
+    #[inline]
+    pub(crate) fn now(&self) -> Option<Moment> {
+        self.tokens().map(|cache| cache.now())
     }
 
     /// Whether a credential is available. Unlike [`Source::cached`], this starts no refresh.
@@ -143,12 +163,12 @@ impl Source {
         }
     }
 
-    /// The current credential, refreshed if necessary.
+    /// The current credential, refreshed if necessary. `now`: the time, if it is known.
     #[inline]
-    pub(crate) fn current(&self, wait: Wait<'_>) -> Result<Arc<CachedToken>> {
+    pub(crate) fn current(&self, now: Option<Moment>, wait: Wait<'_>) -> Result<Arc<CachedToken>> {
         match &self.credential {
             Credential::Static(source) => source.current().map(|held| held.snapshot.clone()),
-            Credential::Tokens(cache) => cache.current(wait),
+            Credential::Tokens(cache) => cache.with_current(now, wait, Arc::clone),
         }
     }
 
@@ -156,12 +176,13 @@ impl Source {
     #[inline]
     pub(crate) fn with_current<T>(
         &self,
+        now: Option<Moment>,
         wait: Wait<'_>,
         use_it: impl FnOnce(&CachedToken) -> T,
     ) -> Result<T> {
         match &self.credential {
             Credential::Static(source) => source.with_current(use_it),
-            Credential::Tokens(cache) => cache.with_current(wait, |token| use_it(token)),
+            Credential::Tokens(cache) => cache.with_current(now, wait, |token| use_it(token)),
         }
     }
 

@@ -40,9 +40,14 @@ impl TokenCache {
                     read_at: Some(tokens.at),
                     ..known(version, is_refreshable)
                 });
+                let last = self.last();
+                if let Some(last) = &last
+                    && last.token() == tokens.tokens.access_token.expose()
+                {
+                    return Ok(last.clone());
+                }
                 let token = self.token_of(&tokens);
-                match self.last() {
-                    Some(last) if last.token() == token.token() => Ok(last),
+                match last {
                     // A user's session is always the saved one. An M2M client retains its own valid
                     // token instead of an expired one.
                     Some(last)
@@ -78,7 +83,9 @@ impl TokenCache {
     }
 
     pub(super) fn set_saved(&self, saved: SavedState) {
+        let is_vacant = !saved.is_refreshable && self.token.load().is_none();
         self.saved.store(Arc::new(saved));
+        self.is_vacant.store(is_vacant, Ordering::Release);
     }
 
     fn clear_token(&self, version: FileVersion) {
@@ -105,6 +112,7 @@ impl TokenCache {
         token.generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let token = Arc::new(token);
         self.token.store(Some(token.clone()));
+        self.is_vacant.store(false, Ordering::Release);
         token
     }
 }

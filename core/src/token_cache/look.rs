@@ -17,7 +17,7 @@ impl TokenCache {
     }
 
     #[inline]
-    pub(super) fn look_if_due_at(self: &Arc<Self>, now: Moment) {
+    pub(crate) fn look_if_due_at(self: &Arc<Self>, now: Moment) {
         if self.watch.is_due(now) {
             self.look(now);
         }

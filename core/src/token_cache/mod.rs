@@ -41,8 +41,9 @@ use crate::storage::{FileVersion, StoreStatus, TokenStorage};
 use single_flight::{FlightState, SingleFlight};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use sync::{ArcSwap, ArcSwapOption, AtomicU64};
+use sync::{ArcSwap, ArcSwapOption, AtomicBool, AtomicU64};
 
 type Flight = SingleFlight<Arc<CachedToken>>;
 type State = FlightState<Arc<CachedToken>>;
@@ -68,6 +69,9 @@ struct SavedState {
 pub(crate) struct TokenCache {
     token: ArcSwapOption<CachedToken>,
     saved: ArcSwap<SavedState>,
+    /// Whether there is neither a token nor a session to refresh. Sessions ask this for each
+    /// request, for the user who may log in later.
+    is_vacant: AtomicBool,
     flight: ArcSwap<Flight>,
     /// A time on the monotonic clock. Before it no refresh starts in the background.
     background_after: AtomicU64,
@@ -104,6 +108,7 @@ impl TokenCache {
         };
         TokenCache {
             token: ArcSwapOption::empty(),
+            is_vacant: AtomicBool::new(!saved.is_refreshable),
             saved: ArcSwap::from_pointee(saved),
             flight: ArcSwap::from_pointee(Flight::new(&client.late())),
             background_after: AtomicU64::new(Monotonic::PAST.as_millis()),
@@ -170,12 +175,26 @@ impl TokenCache {
 
     /// Whether the last token is valid.
     pub(crate) fn is_usable(&self) -> bool {
-        self.token.load().as_ref().is_some_and(|token| token.is_usable(self.now()))
+        self.is_usable_at(self.now())
+    }
+
+    #[inline]
+    fn is_usable_at(&self, now: Moment) -> bool {
+        self.token.load().as_ref().is_some_and(|token| token.is_usable(now))
     }
 
     /// Whether requests can be served without a login, at least for some time.
     pub(crate) fn is_initialized(&self) -> bool {
-        self.saved.load().is_refreshable || self.is_usable() || self.is_unread()
+        self.is_initialized_at(self.now())
+    }
+
+    /// As [`TokenCache::is_initialized`], at this time.
+    #[inline]
+    pub(crate) fn is_initialized_at(&self, now: Moment) -> bool {
+        if self.is_vacant.load(Ordering::Acquire) {
+            return self.is_unread();
+        }
+        self.saved.load().is_refreshable || self.is_usable_at(now) || self.is_unread()
     }
 
     /// The token if it is valid. When it is due, a refresh starts in the background.
@@ -195,18 +214,18 @@ impl TokenCache {
     /// The valid token without waiting.
     #[inline]
     pub(crate) fn cached(self: &Arc<Self>) -> Option<Arc<CachedToken>> {
-        let now = self.now();
-        self.look_if_due_at(now);
-        self.valid(&self.token.load(), now).cloned()
+        self.with_cached(None, Arc::clone)
     }
 
-    /// As [`TokenCache::cached`], but lends the token without a copy.
+    /// As [`TokenCache::cached`], but lends the token without a copy. `now`: the time, if the
+    /// caller has read the clock.
     #[inline]
     pub(crate) fn with_cached<T>(
         self: &Arc<Self>,
+        now: Option<Moment>,
         use_it: impl FnOnce(&Arc<CachedToken>) -> T,
     ) -> Option<T> {
-        let now = self.now();
+        let now = now.unwrap_or_else(|| self.now());
         self.look_if_due_at(now);
         self.valid(&self.token.load(), now).map(use_it)
     }
@@ -214,18 +233,19 @@ impl TokenCache {
     /// The valid token, refreshed if necessary. Blocks only then.
     #[inline]
     pub(crate) fn current(self: &Arc<Self>, wait: Wait<'_>) -> Refreshed {
-        self.with_current(wait, Arc::clone)
+        self.with_current(None, wait, Arc::clone)
     }
 
     /// As [`TokenCache::current`], but lends the token: threads that use one token at the same time
-    /// do not even share a counter.
+    /// do not even share a counter. `now`: the time, if the caller has read the clock.
     #[inline]
     pub(crate) fn with_current<T>(
         self: &Arc<Self>,
+        now: Option<Moment>,
         wait: Wait<'_>,
         use_it: impl FnOnce(&Arc<CachedToken>) -> T,
     ) -> Result<T> {
-        let now = self.now();
+        let now = now.unwrap_or_else(|| self.now());
         self.look_if_due_at(now);
         let token = self.token.load();
         if let Some(token) = self.valid(&token, now) {

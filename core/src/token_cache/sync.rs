@@ -3,7 +3,7 @@
 
 #[cfg(not(feature = "shuttle"))]
 mod real {
-    pub(in crate::token_cache) use std::sync::atomic::AtomicU64;
+    pub(in crate::token_cache) use std::sync::atomic::{AtomicBool, AtomicU64};
     pub(in crate::token_cache) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(in crate::token_cache) use std::thread_local;
 
@@ -13,7 +13,7 @@ mod real {
 
 #[cfg(feature = "shuttle")]
 mod explored {
-    pub(in crate::token_cache) use shuttle::sync::atomic::AtomicU64;
+    pub(in crate::token_cache) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
     pub(in crate::token_cache) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub(in crate::token_cache) use shuttle::thread_local;
 
