@@ -212,15 +212,14 @@ class Session {
   async headers(url, given) {
     text(url, 'url');
     const signal = live(given);
-    const value = this.#cached('headers', url) ?? (await this.#wait('headers', url, signal));
-    return { ...value.headers };
+    return this.#cachedHeaders(url) ?? { ...(await this.#waitForHeaders(url, signal)) };
   }
 
   headersSync(url) {
     text(url, 'url');
-    const value = this.#cached('headers', url);
-    if (value === null) throw this.#wouldWait('headers(url)');
-    return { ...value.headers };
+    const headers = this.#cachedHeaders(url);
+    if (headers === null) throw this.#wouldWait('headers(url)');
+    return headers;
   }
 
   /** The same function every time. It can be passed on without the session. */
@@ -409,9 +408,24 @@ class Session {
     );
   }
 
+  /** New headers for this URL; null if the caller has to wait. */
+  #cachedHeaders(url) {
+    let found;
+    try {
+      found = this.#lookups.headers(url);
+    } catch (error) {
+      throw translated(error);
+    }
+    if (found === null) return null;
+    if (typeof found === 'number') return { Authorization: this.#headers.get(found) };
+    if (found.isFirst) this.#headers.clear();
+    this.#headers.set(found.key, found.value);
+    return { Authorization: found.value };
+  }
+
   /**
-   * What `method` (authorize, authorizeIfServed or headers) returns for this URL: an object or
-   * NOT_SERVED; null if the caller has to wait.
+   * What `method` (authorize or authorizeIfServed) returns for this URL: an object or NOT_SERVED;
+   * null if the caller has to wait.
    */
   #cached(method, url) {
     let found;
@@ -421,11 +435,10 @@ class Session {
       throw translated(error);
     }
     if (found === null) return null;
-    const kept = method === 'headers' ? this.#headers : this.#authorizations;
     // Only NOT_SERVED has a key that is not kept.
-    if (typeof found === 'number') return kept.get(found) ?? NOT_SERVED;
-    if (found.isFirst) kept.clear();
-    if (found.key >= 0) kept.set(found.key, { ...found, url: null });
+    if (typeof found === 'number') return this.#authorizations.get(found) ?? NOT_SERVED;
+    if (found.isFirst) this.#authorizations.clear();
+    if (found.key >= 0) this.#authorizations.set(found.key, { ...found, url: null });
     return found;
   }
 
@@ -436,6 +449,15 @@ class Session {
       signal,
       async (...waiting) => (await this.#native[method](...waiting, url)) ?? NOT_SERVED,
       () => this.#cached(method, url),
+    );
+  }
+
+  #waitForHeaders(url, signal) {
+    return this.#get(
+      this.#waitsForOneToken() ? '' : `headers ${url.split('/', 3).join('/')}`,
+      signal,
+      async (...waiting) => (await this.#native.headers(...waiting, url)).headers,
+      () => this.#cachedHeaders(url),
     );
   }
 

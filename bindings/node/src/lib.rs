@@ -7,6 +7,7 @@ mod calls;
 mod error;
 mod event_loop;
 pub mod exit;
+mod function;
 mod login;
 mod lookups;
 mod options;

@@ -11,12 +11,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, Function, FunctionCallContext, JsObjectValue, Object};
+use napi::bindgen_prelude::{Either, Function, JsObjectValue, Object};
 use planetkey::{Authorization, Immediate, Session};
 
-use crate::error::raise;
+use crate::function::{of_text, without_argument};
 use crate::own::property;
-use crate::values::{AuthorizationValue, HeadersValue, NOT_KEPT, TokenValue, key, key_of_header};
+use crate::values::{AuthorizationValue, HeaderValue, NOT_KEPT, TokenValue, key, key_of_header};
 
 /// Nothing of this session goes to this URL.
 const NOT_SERVED: f64 = -2.0;
@@ -108,9 +108,8 @@ pub(crate) fn lookups<'env>(env: &'env Env, session: &Session) -> napi::Result<O
 
 fn access_token(env: &Env, session: Session) -> napi::Result<Function<'_, (), Found<TokenValue>>> {
     let kept = Cell::new(NOT_KEPT);
-    env.create_function_from_closure("accessToken", move |context: FunctionCallContext| {
-        let token = session.access_token_cached().map_err(|error| raise(context.env, &error))?;
-        Ok(token.map(|token| {
+    without_argument(env, move || {
+        Ok(session.access_token_cached()?.map(|token| {
             let key = token.generation() as f64;
             if kept.replace(key) == key {
                 Either::A(key)
@@ -124,14 +123,14 @@ fn access_token(env: &Env, session: Session) -> napi::Result<Function<'_, (), Fo
 fn headers(
     env: &Env,
     session: Session,
-) -> napi::Result<Function<'_, (String,), Found<HeadersValue>>> {
+) -> napi::Result<Function<'_, (String,), Found<HeaderValue>>> {
     let kept = Kept::default();
     by_url(env, session, move |session, url| {
         session.with_header_cached(url, |header| {
             let key = key_of_header(&header);
             match kept.add(key) {
                 Novelty::Kept => Either::A(key),
-                Novelty::New { is_first } => Either::B(HeadersValue::new(&header, key, is_first)),
+                Novelty::New { is_first } => Either::B(HeaderValue::new(&header, key, is_first)),
             }
         })
     })
@@ -142,8 +141,5 @@ fn by_url<'env, T: napi::bindgen_prelude::ToNapiValue + 'static>(
     session: Session,
     look: impl Fn(&Session, &str) -> planetkey::Result<Found<T>> + 'static,
 ) -> napi::Result<Function<'env, (String,), Found<T>>> {
-    env.create_function_from_closure("lookup", move |context: FunctionCallContext| {
-        let url = context.get::<String>(0)?;
-        look(&session, &url).map_err(|error| raise(context.env, &error))
-    })
+    of_text(env, move |url| look(&session, url))
 }

@@ -75,25 +75,20 @@ impl From<Authorization> for AuthorizationValue {
     }
 }
 
-/// The header fields of one request.
+/// The `Authorization` header of one request.
 #[napi(object, object_from_js = false)]
-pub struct HeadersValue {
+pub struct HeaderValue {
     /// As in [`AuthorizationValue`].
     pub key: f64,
     /// As in [`AuthorizationValue`].
     pub is_first: bool,
-    /// Header fields by name.
-    #[napi(ts_type = "Record<string, string>")]
-    pub headers: Headers,
+    /// Its value.
+    pub value: String,
 }
 
-impl HeadersValue {
+impl HeaderValue {
     pub(crate) fn new(header: &Header<'_>, key: f64, is_first: bool) -> Self {
-        HeadersValue {
-            key,
-            is_first,
-            headers: Headers(vec![("Authorization", header.value.to_owned())]),
-        }
+        HeaderValue { key, is_first, value: header.value.to_owned() }
     }
 }
 
