@@ -286,10 +286,18 @@ def aims(measured, imported):
     def aim(text, value, limit, unit):
         rows.append((text, f"{limit:,.2f} {unit}", f"{value:,.2f} {unit}", "yes" if value <= limit else "no"))
 
-    aim("Rust access_token()", measured["Rust"]["access_token()"][0], 50, "ns")
-    aim("C planetkey_session_copy_header", measured["C"]["planetkey_session_copy_header"][0], 80, "ns")
+    rust, c, node = measured["Rust"], measured["C"], measured["Node"]
+    token = rust["access_token()"][0]
+    aim("Rust access_token()", token, 50, "ns")
+    aim("Rust with_header(url), 2 times access_token()", rust["with_header(url)"][0], 2 * token, "ns")
+    copy = "planetkey_session_copy_header"
+    aim(f"C {copy}, 3 times Rust access_token()", c[copy][0], 3 * token, "ns")
+    headers = "planetkey_session_headers, accessor, free"
+    aim(f"C {headers}", c[headers][0], 250, "ns")
     aim("Python access_token()", python["planetkey access_token()"][0], 110, "ns")
-    aim("Node accessTokenSync()", measured["Node"]["planetkey accessTokenSync()"][0], 110, "ns")
+    aim("Python headers(url)", python["planetkey headers(url)"][0], 250, "ns")
+    aim("Node accessTokenSync()", node["planetkey accessTokenSync()"][0], 110, "ns")
+    aim("Node headersSync(url)", node["planetkey headersSync(url)"][0], 250, "ns")
     aim("Python access_token(), a tenth of planet-auth's hook", python["planetkey access_token()"][0], hook / 10, "ns")
     aim("Python headers(url), a third of planet-auth's hook", python["planetkey headers(url)"][0], hook / 3, "ns")
     aim(
