@@ -393,14 +393,11 @@ static void tokens_that_cannot_be_saved_are_noted(void) {
 }
 
 int main(int argc, char **argv) {
-    void (*const tests[])(void) = {handles_share_the_session_on_disk,
-                                   processes_share_a_refresh,
-                                   logout_ends_the_session_for_all,
-                                   an_m2m_client_gets_new_tokens_after_logout,
-                                   save_false_writes_nothing,
-                                   another_storage_root_and_profile,
-                                   a_storage_command_saves_the_session,
-                                   tokens_that_cannot_be_saved_are_noted};
+    void (*const tests[])(void) = {
+        handles_share_the_session_on_disk,   processes_share_a_refresh,
+        logout_ends_the_session_for_all,     an_m2m_client_gets_new_tokens_after_logout,
+        save_false_writes_nothing,           another_storage_root_and_profile,
+        a_storage_command_saves_the_session, tokens_that_cannot_be_saved_are_noted};
     if (argc == 2 && strcmp(argv[1], "show_token") == 0) {
         return show_token();
     }
