@@ -354,7 +354,7 @@ def test_nothing_is_sent_if_the_store_fails_before_its_replica_has_the_intent(
         fleet.user(1, wire.url).access_token()
     assert seen == [0]
     fleet.check_user(0)
-    # The intent was withdrawn: nobody waits for a result.
+    # The intent was withdrawn: no process waits for a result.
     assert fleet.user(2, own_store.url).access_token()
     fleet.check_user(1)
     wire.close()

@@ -44,7 +44,7 @@ def refresh(fleet: Fleet, store: StoreServer, number: int) -> None:
 
 
 def change_field(store: StoreServer, field: str, value: str | None) -> None:
-    """Writes to the only record, as somebody who may write to the store."""
+    """Writes to the only record, as a user who may write to the store."""
     if value is DELETED:
         store.client().hdel(store.record(), field)
     else:
@@ -165,7 +165,7 @@ def test_a_changed_logout_is_not_undone(store: StoreServer, fleet: Fleet) -> Non
 def test_a_refused_token_is_refused_again_if_all_marks_are_deleted(
     store: StoreServer, fleet: Fleet, simulator: Simulator
 ) -> None:
-    """The most that somebody can do who may write to the store: one request that is refused."""
+    """The most that a user who may write to the store can do: one request that is refused."""
     fleet.log_in(store.url, expired=False)
     (session,) = simulator.sessions()
     simulator.revoke(refresh_token=session["refresh_token"])

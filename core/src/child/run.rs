@@ -19,7 +19,7 @@ pub(crate) enum Group {
     /// It stays in this process's group, so that it can ask on the terminal.
     Shared,
     /// It is ended together with the programs that it started: all of its group are killed when it
-    /// has ended or its time is over. It cannot read from the terminal.
+    /// has ended or its time has passed. It cannot read from the terminal.
     #[cfg_attr(not(unix), allow(dead_code))]
     Own,
 }
