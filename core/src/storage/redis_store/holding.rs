@@ -3,7 +3,7 @@
 use super::lease::{Extender, Extension};
 use super::record::Record;
 use super::scripts::Step;
-use super::{CALL_LIMIT, Line, RedisStore, State};
+use super::{Line, RedisStore, State, soon};
 use crate::error::{Error, Result, Status};
 use crate::storage::Lock;
 use std::sync::Arc;
@@ -151,7 +151,7 @@ impl Drop for Lease<'_> {
         drop(self.extender.take());
         let mut state = self.line.lock();
         // If the store cannot be reached, the lock expires.
-        let deadline = Instant::now() + CALL_LIMIT;
+        let deadline = soon();
         // The others wait for a result that this process has and could not save.
         let release = Step::Release { keeps_intent: state.has_unsaved };
         if let Err(error) = self.store.run(&self.line, &mut state, &release, deadline) {

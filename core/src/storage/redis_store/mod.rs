@@ -42,6 +42,9 @@ use std::time::{Duration, Instant};
 
 /// The longest time that one command may take, with the connection for it.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
+/// As [`CALL_LIMIT`], for a command that comes after a TLS handshake: a server to which a whole
+/// cluster connects at once needs more time for it.
+const TLS_LIMIT: Duration = Duration::from_secs(5);
 /// After a failure nothing is sent for this long, so that one refresh does not wait at each step.
 const REST: Duration = Duration::from_millis(500);
 /// An intent is pending for this long after the deadline of the request: its sender may be stopped
@@ -249,7 +252,9 @@ impl RedisStore {
         {
             return Err(error.clone());
         }
-        let deadline = deadline.min(Instant::now() + CALL_LIMIT);
+        let is_handshake = state.connection.is_none() && self.settings.location.is_tls();
+        let limit = if is_handshake { TLS_LIMIT } else { CALL_LIMIT };
+        let deadline = deadline.min(Instant::now() + limit);
         let mut outcome = self.call_once(state, command, deadline)?;
         if outcome.as_ref().is_err_and(|failure| failure.is_worth_another) {
             outcome = self.call_once(state, command, deadline)?;
@@ -310,7 +315,7 @@ impl RedisStore {
         let record = match state.fresh.take() {
             Some(record) => record,
             None => {
-                let deadline = Instant::now() + CALL_LIMIT;
+                let deadline = soon();
                 let reply = self.run(&line, &mut state, &Step::Read, deadline)?;
                 Record::of(reply, Instant::now())
             }
@@ -351,7 +356,7 @@ impl RedisStore {
         if let Some(time) = state.time.filter(|time| time.at.elapsed() < TIME_AGE) {
             return Ok(time.now());
         }
-        let reply = self.run(line, state, &Step::Read, Instant::now() + CALL_LIMIT)?;
+        let reply = self.run(line, state, &Step::Read, soon())?;
         Ok(reply.server_ms)
     }
 
@@ -370,7 +375,7 @@ impl RedisStore {
         if !state.is_leased {
             return Err(self.failed("its lock is not held"));
         }
-        let mut reply = self.run(&line, &mut state, &step, Instant::now() + CALL_LIMIT)?;
+        let mut reply = self.run(&line, &mut state, &step, soon())?;
         match reply.word.as_str() {
             "sent" => {
                 let replicas = reply.number(0);
@@ -378,9 +383,7 @@ impl RedisStore {
                 if confirmed.is_err() {
                     // Nothing is sent, so no process has to wait for a result.
                     let release = Step::Release { keeps_intent: false };
-                    if let Err(error) =
-                        self.run(&line, &mut state, &release, Instant::now() + CALL_LIMIT)
-                    {
+                    if let Err(error) = self.run(&line, &mut state, &release, soon()) {
                         log::debug!("{error}");
                     }
                 }
@@ -396,7 +399,7 @@ impl RedisStore {
         let line = self.line();
         let mut state = line.lock();
         let step = Step::Remove { mark_ms: millis(LOGOUT_MARK) };
-        let mut reply = self.run(&line, &mut state, &step, Instant::now() + CALL_LIMIT)?;
+        let mut reply = self.run(&line, &mut state, &step, soon())?;
         state.fresh = None;
         state.known.identity = None;
         self.note_status(|status| status.holds = Some("nothing"));
@@ -436,7 +439,7 @@ impl RedisStore {
         };
         let marks = record.revoked.join(" ");
         let step = Step::Note { wait: &wait, for_ms, marks: &marks };
-        self.run(line, state, &step, Instant::now() + CALL_LIMIT).map(drop)
+        self.run(line, state, &step, soon()).map(drop)
     }
 }
 
@@ -448,4 +451,9 @@ impl Line {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The deadline of a command that has only its own limit, which `call` applies.
+fn soon() -> Instant {
+    Instant::now() + TLS_LIMIT
 }

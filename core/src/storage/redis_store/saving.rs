@@ -2,7 +2,7 @@
 
 use super::record::{Record, id_of};
 use super::scripts::Step;
-use super::{CALL_LIMIT, Known, Line, Newest, RedisStore, Rule, State};
+use super::{CALL_LIMIT, Known, Line, Newest, RedisStore, Rule, State, soon};
 use crate::clock::millis;
 use crate::error::Result;
 use crate::storage::{FailureRecord, Saved, Stored};
@@ -85,7 +85,7 @@ impl RedisStore {
             tokens: &tokens,
             ms: millis(left),
         };
-        let mut reply = self.run(line, state, &step, Instant::now() + CALL_LIMIT)?;
+        let mut reply = self.run(line, state, &step, soon())?;
         state.has_unsaved = false;
         if reply.word != "saved" {
             return Ok(false);
