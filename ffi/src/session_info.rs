@@ -1,4 +1,5 @@
-//! What a session is.
+//! What a session is: the accessors of one handle, from the session to the store of a source.
+//! They are one file, because each is a few lines and its documentation.
 
 use std::ffi::{CString, c_char};
 use std::ptr::null;

@@ -260,7 +260,7 @@ fn a_server_that_never_responds_is_a_timeout() {
         .unwrap();
     let run = scene.run(["--timeout-ms", "200", "print-access-token"]);
     let message = run.failed(Status::Timeout);
-    // Whichever notices first, the caller or the request, the message names the server.
+    // The caller or the request notices first. Both messages name the server.
     let issuer = scene.simulator.m2m_issuer();
     let server = issuer.split("/realms").next().unwrap();
     assert!(message.contains(server), "{message}");

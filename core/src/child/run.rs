@@ -56,7 +56,7 @@ impl Ended {
 pub(crate) enum Failure {
     /// The system did not start it, or no thread that serves its pipes.
     NotStarted(io::Error),
-    /// Its time was over. It was killed.
+    /// Its time had passed, and it was killed.
     TooLong,
     /// It returned more than the limit.
     TooMuch,

@@ -152,7 +152,7 @@ impl Drop for Lease<'_> {
         let mut state = self.line.lock();
         // If the store cannot be reached, the lock expires.
         let deadline = soon();
-        // The others wait for a result that this process has and could not save.
+        // Other processes wait for the result, which this process has and could not save.
         let release = Step::Release { keeps_intent: state.has_unsaved };
         if let Err(error) = self.store.run(&self.line, &mut state, &release, deadline) {
             log::debug!("{error}");

@@ -1,4 +1,4 @@
-//! Saves the tokens, and sees to it that a failover does not lose them.
+//! Saves the tokens, so that a failover seldom loses them.
 
 use super::record::{Record, id_of};
 use super::scripts::Step;
