@@ -276,7 +276,7 @@ def environment(directory: Path) -> dict[str, str]:
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(directory),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(WORK.parent / "pycache"),
         "PKG_CONFIG_PATH": str(WORK / "prefix" / "lib" / "pkgconfig"),
         "LD_RUN_PATH": str(WORK / "prefix" / "lib"),
         # What needs the real home.

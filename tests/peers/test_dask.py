@@ -18,6 +18,9 @@ from dask_secrets import check_memory, environments, plugins, recorded_frames
 from loopback import Loopback
 from simulator import FOREIGN_VARIABLES, Simulator
 
+# They share a cluster.
+pytestmark = pytest.mark.xdist_group("dask")
+
 WORKERS = 2
 SHORT = {"token_response": {"expires_in": 6}}
 

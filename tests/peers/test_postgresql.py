@@ -18,9 +18,13 @@ from simulator import Simulator, clean_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(
-    postgresql.programs() is None, reason="the Debian package postgresql is not installed"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        postgresql.programs() is None, reason="the Debian package postgresql is not installed"
+    ),
+    # They share a server.
+    pytest.mark.xdist_group("postgresql"),
+]
 NODE = Path(__file__).parent / "node"
 
 
