@@ -22,6 +22,7 @@ from simulator import FOREIGN_VARIABLES, Simulator
 pytestmark = pytest.mark.xdist_group("dask")
 
 WORKERS = 2
+PATIENCE_S = 200
 SHORT = {"token_response": {"expires_in": 6}}
 
 
@@ -126,6 +127,8 @@ def test_workers_hold_no_secret(processes: distributed.Client, planet: Loopback)
         check_memory({process for process, _, _ in found}, token, secret)
 
 
+# Six processes import Dask one after the other, which takes minutes on a busy machine.
+@pytest.mark.timeout(600)
 def test_restarted_and_new_workers_have_the_session(
     processes: distributed.Client, planet: Loopback
 ) -> None:
@@ -133,11 +136,11 @@ def test_restarted_and_new_workers_have_the_session(
     with planetkey.dask.install(processes, m2m(planet)):
         before = {process for process, _, _ in read(processes, planet.sentinel_hub)}
         processes.restart()
-        processes.wait_for_workers(WORKERS, timeout=60)
+        processes.wait_for_workers(WORKERS, timeout=PATIENCE_S)
         after = {process for process, _, _ in read(processes, planet.sentinel_hub)}
         assert not before & after
         cluster.adapt(minimum=WORKERS + 1, maximum=WORKERS + 1)
-        processes.wait_for_workers(WORKERS + 1, timeout=60)
+        processes.wait_for_workers(WORKERS + 1, timeout=PATIENCE_S)
         answers: Any = processes.run(dask_tasks.read, planet.sentinel_hub)
         assert len({process for process, _, _ in answers.values()}) == WORKERS + 1
     assert planet.token_requests == 1
@@ -271,6 +274,7 @@ def test_an_asynchronous_client(planet: Loopback) -> None:
     assert planet.token_requests == 1
 
 
+@pytest.mark.timeout(600)
 def test_a_scheduler_elsewhere_opens_the_session_itself(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
