@@ -317,7 +317,7 @@ pub unsafe extern "C" fn planetkey_login_qr_code(
         handle::get(login, null_mut(), |login| {
             let text = match &login.kind {
                 Kind::Device(login) => login.qr_code(style(ascii)),
-                Kind::Browser(login) => login.prompt(false).qr_code(style(ascii)),
+                Kind::Browser(login) => login.prompt().qr_code(style(ascii)),
             };
             text.map(|text| handle::give(planetkey_string::new(&text)))
         })

@@ -174,8 +174,13 @@ impl BrowserLogin {
         self.login.expires_in()
     }
 
-    /// What to show the user besides the browser.
-    pub fn prompt(&self, browser_opened: bool) -> Prompt {
+    /// What to show the user, who opens the address.
+    pub fn prompt(&self) -> Prompt {
+        self.prompt_beside(false)
+    }
+
+    /// What to show the user, possibly besides a browser at the address.
+    pub(super) fn prompt_beside(&self, browser_opened: bool) -> Prompt {
         let what = if browser_opened {
             "A browser was opened to log in. If you do not see it, open this address on this machine:"
         } else {

@@ -181,10 +181,10 @@ fn in_browser(user: &UserSource, options: &LoginOptions) -> Result<Option<LoginR
             login.cancel();
             return Ok(None);
         }
-        options.prompt(&login.prompt(false))?;
+        options.prompt(&login.prompt())?;
         return login.wait(None).map(Some);
     }
-    options.prompt(&login.prompt(true))?;
+    options.prompt(&login.prompt_beside(true))?;
     login.wait(None).map(Some)
 }
 
