@@ -136,7 +136,7 @@ def program(loopback: Loopback, *parts: str) -> Iterator["subprocess.Popen[str]"
 
 def ended(process: "subprocess.Popen[str]", told: str | None = None) -> tuple[int, str, str]:
     """Exit code, output and errors of a process, which ends long before the deadline."""
-    output, errors = process.communicate(told, timeout=20)
+    output, errors = process.communicate(told, timeout=60)
     return process.returncode, output, errors
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import distributed
 import planetkey
 import planetkey.dask
@@ -33,6 +34,8 @@ def processes() -> Iterator[distributed.Client]:
         for name in FOREIGN_VARIABLES:
             monkeypatch.delenv(name, raising=False)
         with (
+            # A cluster gives up workers that take longer than 15 seconds to start again.
+            dask.config.set({"distributed.deploy.lost-worker-timeout": PATIENCE_S}),
             distributed.LocalCluster(
                 n_workers=WORKERS, threads_per_worker=4, dashboard_address=":0", security=True
             ) as cluster,

@@ -25,7 +25,7 @@ AUDIENCE = "https://api.planet.com/"
 SECRET = "s:p%c+&= x"
 
 # Much longer than a start takes on two busy cores.
-PATIENCE_S = 120
+PATIENCE_S = 400
 
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

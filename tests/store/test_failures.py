@@ -249,8 +249,8 @@ def test_a_lock_that_its_holder_left_ends_by_itself(
     fleet.m2m(0, store.url).access_token()
     record = store.record()
     store.client().delete(record)
-    store.client().set(record + ":lock", "another-process", px=4000)
-    fleet.m2m(1, store.url, timeout=3).access_token()
+    store.client().set(record + ":lock", "another-process", px=8000)
+    fleet.m2m(1, store.url, timeout=6).access_token()
     assert simulator.count("m2m.token") == 2
 
 
@@ -259,5 +259,5 @@ def test_a_lock_without_an_end_is_not_of_planetkey(store: StoreServer, fleet: Fl
     record = store.record()
     store.client().delete(record)
     store.client().set(record + ":lock", "another-process")
-    fleet.m2m(1, store.url, timeout=3).access_token()
+    fleet.m2m(1, store.url, timeout=6).access_token()
     assert store.client().hget(record, "tokens")

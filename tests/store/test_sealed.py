@@ -38,7 +38,7 @@ def test_a_dump_holds_no_token_id_or_secret(
 
 def refresh(fleet: Fleet, store: StoreServer, number: int) -> None:
     """Refreshes the session of the user on another machine, whose token is valid."""
-    session = fleet.user(number, store.url, timeout=3)
+    session = fleet.user(number, store.url, timeout=10)
     session.access_token()
     session.refresh()
 
