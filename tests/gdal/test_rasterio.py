@@ -27,7 +27,6 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens(
     session: planetkey.Session,
     replace_token: Callable[[int], None],
 ) -> None:
-    simulator.settings(token_lifetime=5)
     with (
         planetkey.gdal.install(session) as gdal,
         rasterio.open(f"{servers.api}/tiles/rasterio.tif") as dataset,
