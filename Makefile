@@ -10,9 +10,10 @@ PYTHON ?= python3
 TARGETS ?=
 # The roots of `make test-distributions`: all without it.
 SUITES ?=
-# The number of suites that run at the same time: three for each processor, because most of them wait
-# for servers, timers, other processes and builds more than they compute.
-JOBS ?= $(shell expr 3 '*' "$$(nproc 2>/dev/null || echo 2)")
+# The number of suites that run at the same time: two for each processor, because most of them wait
+# for servers, timers, other processes and builds more than they compute. Some run several tests at
+# the same time.
+JOBS ?= $(shell expr 2 '*' "$$(nproc 2>/dev/null || echo 2)")
 export CARGO PYTHON PREFIX DESTDIR
 
 # The core with shuttle. Compiling it takes longer than running it.
