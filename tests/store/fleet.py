@@ -10,8 +10,8 @@ from simulator import Simulator, clean_environment
 
 KEY = "a-key-of-the-tests-with-enough-characters"
 PATIENCE_S = 30
-# A token that a test can wait for the end of. Only the response says so: a busy machine could take
-# longer than a second to receive a token that lasts no longer itself, which nobody accepts.
+# A token whose end a test can wait for. Only the response says that it is short: a JWT of one
+# second has expired, and is refused, if a busy machine takes longer than that to receive it.
 MOMENT = {"token_response": {"set": {"expires_in": 1}}}
 
 
