@@ -43,7 +43,7 @@ suites := test-model test-c test-peers test-node test-fuzz test-rust test-proces
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings pages rust-tests sanitized \
 	demo check test test-suites $(suites) test-vectors test-packages test-release \
-	test-reproducible test-distributions check-windows \
+	test-reproducible test-distributions test-windows check-windows \
 	audit fuzz pictures bench chaos install package dist release-check clean
 
 all: build
@@ -235,7 +235,7 @@ test-packages: bindings pages ## tests the scripts that make packages, and insta
 	@tests/need $(package_packages)
 	$(suite) packages tests/packages/run
 
-# These three test what `make dist` made. They are not part of `make test`, because that takes long.
+# These four test what `make dist` made. They are not part of `make test`, because that takes long.
 test-release: prerequisites ## checks what `make dist` made, on this machine
 	@tests/need $(package_packages)
 	tests/packages/release
@@ -246,6 +246,10 @@ test-reproducible: prerequisites ## makes the packages again in another director
 test-distributions: prerequisites ## installs what `make dist TARGETS=all` made in Debian 11, 12 and 13, as root
 	@tests/need debootstrap qemu-user-static util-linux $(package_packages)
 	tests/packages/distributions $(SUITES)
+
+test-windows: build ## tests what `make dist TARGETS=x86_64-windows-gnu` made under Wine
+	@tests/need wine64 gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 pkg-config cmake binutils
+	tests/packages/windows
 
 release-check: ## checks version, change log and packages before a release is tagged
 	packaging/release-check

@@ -81,7 +81,8 @@ def command(target: Target) -> None:
 
 def main() -> None:
     for target in named_targets():
-        library(target)
+        if not target.windows:
+            library(target)
         if target.npm_libc == "musl":
             command(target)
 

@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
+import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,13 +25,17 @@ NODE = ROOT / "bindings" / "node"
 PYTHON = ROOT / "bindings" / "python"
 LICENCES = ("LICENSE-APACHE", "LICENSE-MIT")
 THIRD_PARTY = "THIRD-PARTY-LICENSES.txt"
-# What a release contains, by the name of the file that Cargo builds.
+# What a release contains for Linux, by the name of the file that Cargo builds.
 ARTIFACTS = {
     "libplanetkey_ffi.so": "planetkey-ffi",
     "planetkey": "planetkey-cli",
     "planetkey-simulator": "planetkey-simulator",
     "libplanetkey_python.so": "planetkey-python",
     "libplanetkey_node.so": "planetkey-node",
+}
+WINDOWS_ARTIFACTS = {
+    "planetkey_ffi.dll": "planetkey-ffi",
+    "planetkey.exe": "planetkey-cli",
 }
 
 
@@ -39,14 +45,24 @@ class Target:
 
     name: str
     rust: str
-    # The glibc that the files need, as cargo-zigbuild takes it.
+    # The target with the glibc that the files need, as cargo-zigbuild takes it.
     zig: str
-    wheel: str
-    npm: str
-    npm_cpu: str
-    npm_libc: str
+    # Empty where there is no such package.
+    wheel: str = ""
+    npm: str = ""
+    npm_cpu: str = ""
+    npm_libc: str = ""
     debian: str = ""
     multiarch: str = ""
+
+    @property
+    def windows(self) -> bool:
+        return "-windows-" in self.name
+
+    @property
+    def artifacts(self) -> dict[str, str]:
+        """What is built for the target: the package of the workspace by the name of the file."""
+        return WINDOWS_ARTIFACTS if self.windows else ARTIFACTS
 
 
 TARGETS = {
@@ -92,6 +108,8 @@ TARGETS = {
             "arm64",
             "musl",
         ),
+        # A preview: the command and the library for C.
+        Target("x86_64-windows-gnu", "x86_64-pc-windows-gnu", "x86_64-pc-windows-gnu"),
     )
 }
 
@@ -198,6 +216,21 @@ def write_tar_gz(archive: Path, directory: Path, prefix: str) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with archive.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=epoch()) as packed:
         packed.write(data.getvalue())
+
+
+def write_zip(archive: Path, files: dict[str, bytes]) -> None:
+    """Packs files by their names, so that the same files give the same bytes."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    # The first day that a zip can say.
+    moment = time.gmtime(max(epoch(), 315532800))[:6]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, moment)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            program = name.endswith((".so", ".exe", ".dll"))
+            entry.external_attr = (0o100755 if program else 0o100644) << 16
+            packed.writestr(entry, data)
 
 
 def named_targets() -> list[Target]:

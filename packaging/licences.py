@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from common import ARTIFACTS, LICENCES, ROOT, TARGETS, THIRD_PARTY, TOOLS, WORK, dependencies, run
+from common import LICENCES, ROOT, TARGETS, THIRD_PARTY, TOOLS, WORK, dependencies, run
 
 NAMES = re.compile(r"^(licen[cs]e|copying|copyright|notice|unlicense)", re.IGNORECASE)
 RULE = "-" * 80
@@ -46,7 +46,7 @@ def crates() -> dict[tuple[str, str], dict]:
     """The crates of others in the packages of any target, by name and version."""
     found = {}
     for target in TARGETS.values():
-        packages, _ = dependencies(target.rust, tuple(ARTIFACTS.values()))
+        packages, _ = dependencies(target.rust, tuple(target.artifacts.values()))
         for package in packages.values():
             if package["source"] is not None:
                 found[package["name"], package["version"]] = package
@@ -65,6 +65,10 @@ def toolchain() -> dict[str, tuple[str, list[Path]]]:
             [rust / "MIT.txt", rust / "Apache-2.0.txt"],
         ),
         "musl, in the static programs": ("MIT", [zig / "lib/libc/musl/COPYRIGHT"]),
+        "mingw-w64, in the files for Windows": (
+            "ZPL-2.1 AND public domain",
+            [zig / "lib/libc/mingw/COPYING"],
+        ),
         "libunwind of LLVM": (
             "Apache-2.0 WITH LLVM-exception",
             [zig / "lib/libunwind/LICENSE.TXT"],

@@ -58,7 +58,7 @@ def main_package() -> None:
         del manifest[name]
     manifest["files"].remove(ADDON)
     manifest["optionalDependencies"] = {
-        f"@planetkey/{target.npm}": version() for target in TARGETS.values()
+        f"@planetkey/{target.npm}": version() for target in TARGETS.values() if target.npm
     }
     for name in [*manifest["files"], "README.md"]:
         source = NODE / name
@@ -98,7 +98,8 @@ def platform_package(target: Target) -> None:
 def main() -> None:
     main_package()
     for target in named_targets():
-        platform_package(target)
+        if target.npm:
+            platform_package(target)
 
 
 if __name__ == "__main__":

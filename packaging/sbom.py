@@ -12,7 +12,7 @@ import tomllib
 import uuid
 from datetime import UTC, datetime
 
-from common import ARTIFACTS, ROOT, Target, built, dependencies, epoch, named_targets, version
+from common import ROOT, Target, built, dependencies, epoch, named_targets, version
 
 
 def checksums() -> dict[tuple[str, str], str]:
@@ -39,17 +39,17 @@ def component(package: dict, digest: str | None) -> dict:
 
 def bill(target: Target, file: str, digest: str) -> dict:
     """The document for a file with this SHA-256."""
-    packages, edges = dependencies(target.rust, (ARTIFACTS[file],))
+    packages, edges = dependencies(target.rust, (target.artifacts[file],))
     known = checksums()
     references = {name: f"pkg:cargo/{p['name']}@{p['version']}" for name, p in packages.items()}
     parts = [
         component(package, known.get((package["name"], package["version"])))
         for package in packages.values()
-        if package["name"] != ARTIFACTS[file]
+        if package["name"] != target.artifacts[file]
     ]
     main = {
-        "type": "application" if "." not in file else "library",
-        "bom-ref": f"pkg:cargo/{ARTIFACTS[file]}@{version()}",
+        "type": "library" if file.endswith((".so", ".dll")) else "application",
+        "bom-ref": f"pkg:cargo/{target.artifacts[file]}@{version()}",
         "name": file,
         "version": version(),
         "licenses": [{"expression": "Apache-2.0 OR MIT"}],
@@ -78,7 +78,7 @@ def bill(target: Target, file: str, digest: str) -> dict:
 
 def main() -> None:
     for target in named_targets():
-        for file in ARTIFACTS:
+        for file in target.artifacts:
             path = built(target) / file
             document = bill(target, file, hashlib.sha256(path.read_bytes()).hexdigest())
             text = json.dumps(document, indent=1) + "\n"

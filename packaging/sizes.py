@@ -11,7 +11,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from common import ARTIFACTS, DIST, built, named_targets
+from common import DIST, built, named_targets
 
 MILLION = 1_000_000
 # In bytes. The simulator and the modules have no limit of their own; a wheel has one below.
@@ -44,7 +44,7 @@ def main() -> None:
     large = []
     for target in named_targets():
         print(f"\n{target.name}")
-        for file in ARTIFACTS:
+        for file in target.artifacts:
             path = built(target) / file
             size = path.stat().st_size
             largest = crates(path.with_name(file + ".symbols")).most_common(10)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
-import time
-import zipfile
 
 from common import (
     DIST,
@@ -22,10 +20,10 @@ from common import (
     WORK,
     Target,
     built,
-    epoch,
     named_targets,
     run,
     version,
+    write_zip,
 )
 
 LIBRARY = "libplanetkey_python.so"
@@ -83,22 +81,14 @@ def pack(target: Target, described: str) -> None:
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
         lines.append(f"{name},sha256={digest},{len(data)}\n")
     files[record] = ("".join(lines) + f"{record},,\n").encode()
-    DIST.mkdir(parents=True, exist_ok=True)
-    path = DIST / f"planetkey-{version()}-cp310-abi3-{target.wheel}.whl"
-    moment = time.gmtime(max(epoch(), 315532800))[:6]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, data in files.items():
-            entry = zipfile.ZipInfo(name, moment)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3
-            entry.external_attr = (0o100755 if name.endswith(".so") else 0o100644) << 16
-            archive.writestr(entry, data)
+    write_zip(DIST / f"planetkey-{version()}-cp310-abi3-{target.wheel}.whl", files)
 
 
 def main() -> None:
     described = metadata()
     for target in named_targets():
-        pack(target, described)
+        if target.wheel:
+            pack(target, described)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Packs the preview for Windows, the command and the library for C: windows.py [TARGET...]
+
+The zip has a directory of its own, which works wherever it is unpacked.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from common import (
+    DIST,
+    LICENCES,
+    ROOT,
+    THIRD_PARTY,
+    TOOLS,
+    WORK,
+    Target,
+    built,
+    named_targets,
+    run,
+    version,
+    write_zip,
+)
+
+# An entry of the table of exported names, as objdump prints it.
+EXPORT = re.compile(r"^\s*\[ *\d+\].* (planetkey_\w+)$", re.MULTILINE)
+
+
+def definition(dll: Path) -> str:
+    """The module definition file: what the library exports, for linkers."""
+    exports = sorted(set(EXPORT.findall(run("objdump", "--private-headers", dll))))
+    if "planetkey_session_headers" not in exports:
+        raise SystemExit(f"{dll} does not export the functions of planetkey.h: {exports}")
+    return "".join(f"{line}\n" for line in ("LIBRARY planetkey.dll", "EXPORTS", *exports))
+
+
+def import_library(exports: str) -> bytes:
+    directory = WORK / "windows"
+    directory.mkdir(parents=True, exist_ok=True)
+    described, library = directory / "planetkey.def", directory / "libplanetkey.dll.a"
+    described.write_text(exports, encoding="utf-8")
+    (zig,) = TOOLS.glob("lib/python3*/site-packages/ziglang/zig")
+    run(zig, "dlltool", "-m", "i386:x86-64", "-d", described, "-D", "planetkey.dll", "-l", library)
+    return library.read_bytes()
+
+
+def fill_in(template: Path) -> bytes:
+    """A file that finds the library, for pkg-config or CMake."""
+    major, minor, _ = version().split(".", 2)
+    text = template.read_text(encoding="utf-8")
+    for name, value in (
+        ("PREFIX", "${pcfiledir}/../.."),
+        ("LIBDIR", "${prefix}/lib"),
+        ("VERSION", version()),
+        ("MAJOR", major),
+        ("MINOR", minor),
+    ):
+        text = text.replace(f"@{name}@", value)
+    # There is no static library.
+    text = re.sub(r"^Libs\.private: .*\n", "", text, flags=re.MULTILINE)
+    if unknown := re.search(r"@\w+@", text):
+        raise SystemExit(f"{template}: {unknown[0]} has no value")
+    return text.encode()
+
+
+def contents(target: Target) -> dict[str, bytes]:
+    directory = built(target)
+    dll = directory / "planetkey_ffi.dll"
+    exports = definition(dll)
+    documents = "share/doc/planetkey"
+    files = {
+        "README.txt": (ROOT / "packaging" / "windows.txt").read_bytes(),
+        "bin/planetkey.exe": (directory / "planetkey.exe").read_bytes(),
+        "bin/planetkey.dll": dll.read_bytes(),
+        "lib/libplanetkey.dll.a": import_library(exports),
+        "lib/planetkey.def": exports.encode(),
+        "lib/pkgconfig/planetkey.pc": fill_in(ROOT / "ffi" / "planetkey.pc.in"),
+    }
+    for name in ("planetkey.h", "planetkey.hpp"):
+        files[f"include/{name}"] = (ROOT / "include" / name).read_bytes()
+    cmake = ROOT / "ffi" / "cmake"
+    for name, template in (
+        ("planetkeyConfig.cmake", "planetkeyConfigWindows.cmake.in"),
+        ("planetkeyConfigVersion.cmake", "planetkeyConfigVersion.cmake.in"),
+    ):
+        files[f"lib/cmake/planetkey/{name}"] = fill_in(cmake / template)
+    for path in sorted((ROOT / "ffi" / "examples").iterdir()):
+        files[f"{documents}/examples/{path.name}"] = path.read_bytes()
+    for name in (*LICENCES, "CHANGELOG.md"):
+        files[f"{documents}/licences/{name}"] = (ROOT / name).read_bytes()
+    files[f"{documents}/licences/{THIRD_PARTY}"] = (WORK / THIRD_PARTY).read_bytes()
+    for file in target.artifacts:
+        bill = f"{file}.cdx.json"
+        files[f"{documents}/licences/{bill}"] = (directory / bill).read_bytes()
+    return files
+
+
+def main() -> None:
+    for target in named_targets():
+        if target.windows:
+            name = f"libplanetkey-{version()}-{target.name.removesuffix('-gnu')}-preview"
+            files = {f"{name}/{path}": data for path, data in contents(target).items()}
+            write_zip(DIST / f"{name}.zip", files)
+
+
+if __name__ == "__main__":
+    main()
