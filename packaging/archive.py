@@ -44,9 +44,8 @@ def empty(name: str) -> Path:
 def library(target: Target) -> None:
     name = f"libplanetkey-{version()}-{target.name}"
     directory = empty(name)
-    # A program that links libplanetkey.a statically needs the compiler's unwinder, and musl is one
-    # library.
-    musl = {"PRIVATE_LIBRARIES": "-lgcc_eh -lc"} if target.npm_libc == "musl" else {}
+    # musl is one library, and libplanetkey.a for it has its unwinder.
+    musl = {"PRIVATE_LIBRARIES": "-lc"} if target.npm_libc == "musl" else {}
     run(
         *(ROOT / "ffi" / "install", directory),
         PLANETKEY_BUILT="1",
