@@ -44,8 +44,9 @@ def empty(name: str) -> Path:
 def library(target: Target) -> None:
     name = f"libplanetkey-{version()}-{target.name}"
     directory = empty(name)
-    # musl is one library, and libplanetkey.a for it has its unwinder.
-    musl = {"PRIVATE_LIBRARIES": "-lc"} if target.npm_libc == "musl" else {}
+    # musl is one library, and libplanetkey.a for it has an unwinder. That finds the frames of a
+    # static program by a table, which gcc leaves out.
+    musl = {"PRIVATE_LIBRARIES": "-Wl,--eh-frame-hdr -lc"} if target.npm_libc == "musl" else {}
     run(
         *(ROOT / "ffi" / "install", directory),
         PLANETKEY_BUILT="1",

@@ -2,6 +2,7 @@
 //! that is cut off could lose the session.
 
 use std::sync::Arc;
+#[cfg(unix)]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use planetkey::Interrupt;
