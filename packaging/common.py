@@ -34,7 +34,7 @@ ARTIFACTS = {
     "libplanetkey_node.so": "planetkey-node",
 }
 WINDOWS_ARTIFACTS = {
-    "planetkey_ffi.dll": "planetkey-ffi",
+    "planetkey.dll": "planetkey-ffi",
     "planetkey.exe": "planetkey-cli",
 }
 

@@ -14,36 +14,13 @@ from common import (
     LICENCES,
     ROOT,
     THIRD_PARTY,
-    TOOLS,
     WORK,
     Target,
     built,
     named_targets,
-    run,
     version,
     write_zip,
 )
-
-# An entry of the table of exported names, as objdump prints it.
-EXPORT = re.compile(r"^\s*\[ *\d+\].* (planetkey_\w+)$", re.MULTILINE)
-
-
-def definition(dll: Path) -> str:
-    """The module definition file: what the library exports, for linkers."""
-    exports = sorted(set(EXPORT.findall(run("objdump", "--private-headers", dll))))
-    if "planetkey_session_headers" not in exports:
-        raise SystemExit(f"{dll} does not export the functions of planetkey.h: {exports}")
-    return "".join(f"{line}\n" for line in ("LIBRARY planetkey.dll", "EXPORTS", *exports))
-
-
-def import_library(exports: str) -> bytes:
-    directory = WORK / "windows"
-    directory.mkdir(parents=True, exist_ok=True)
-    described, library = directory / "planetkey.def", directory / "libplanetkey.dll.a"
-    described.write_text(exports, encoding="utf-8")
-    (zig,) = TOOLS.glob("lib/python3*/site-packages/ziglang/zig")
-    run(zig, "dlltool", "-m", "i386:x86-64", "-d", described, "-D", "planetkey.dll", "-l", library)
-    return library.read_bytes()
 
 
 def fill_in(template: Path) -> bytes:
@@ -52,7 +29,8 @@ def fill_in(template: Path) -> bytes:
     text = template.read_text(encoding="utf-8")
     for name, value in (
         ("PREFIX", "${pcfiledir}/../.."),
-        ("LIBDIR", "${prefix}/lib"),
+        # The linker of MinGW takes the DLL.
+        ("LIBDIR", "${prefix}/bin"),
         ("VERSION", version()),
         ("MAJOR", major),
         ("MINOR", minor),
@@ -67,15 +45,12 @@ def fill_in(template: Path) -> bytes:
 
 def contents(target: Target) -> dict[str, bytes]:
     directory = built(target)
-    dll = directory / "planetkey_ffi.dll"
-    exports = definition(dll)
     documents = "share/doc/planetkey"
     files = {
         "README.txt": (ROOT / "packaging" / "windows.txt").read_bytes(),
         "bin/planetkey.exe": (directory / "planetkey.exe").read_bytes(),
-        "bin/planetkey.dll": dll.read_bytes(),
-        "lib/libplanetkey.dll.a": import_library(exports),
-        "lib/planetkey.def": exports.encode(),
+        "bin/planetkey.dll": (directory / "planetkey.dll").read_bytes(),
+        "lib/planetkey.lib": (directory / "planetkey.lib").read_bytes(),
         "lib/pkgconfig/planetkey.pc": fill_in(ROOT / "ffi" / "planetkey.pc.in"),
     }
     for name in ("planetkey.h", "planetkey.hpp"):

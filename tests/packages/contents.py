@@ -1,7 +1,7 @@
 """Checks what the packages of `make dist` contain: contents.py DIRECTORY [PATH...]
 
 Each package has the licences, a bill of materials for each binary, and binaries for its platform
-that need no newer glibc than 2.17. Nothing contains one of the paths: those of the machine that
+that need no newer glibc than 2.17. `make test-windows` looks at those for Windows. Nothing contains one of the paths: those of the machine that
 built them.
 Prints a table. Needs pyelftools, which packaging/tools installs, and dpkg-deb.
 """
@@ -95,6 +95,10 @@ def check(archive: Path, paths: list[bytes]) -> None:
                 raise SystemExit(f"{package}: {name} contains {path.decode()}")
         if content.startswith(b"\x7fELF"):
             needs.add(check_binary(package, name, content))
+        elif content.startswith(b"MZ"):
+            if "windows" not in package:
+                raise SystemExit(f"{package}: {name} is for Windows")
+            needs.add("Windows 10")
         if name.removesuffix(".gz").endswith(".cdx.json"):
             bill = json.loads(content)
             if bill["bomFormat"] != "CycloneDX" or len(bill["components"]) < 20:
