@@ -248,7 +248,7 @@ test-distributions: prerequisites ## installs what `make dist TARGETS=all` made 
 	tests/packages/distributions $(SUITES)
 
 test-windows: build ## tests what `make dist TARGETS=x86_64-windows-gnu` made under Wine
-	@tests/need wine64 gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 pkg-config cmake binutils
+	@tests/need wine64 gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 pkg-config cmake binutils curl
 	tests/packages/windows
 
 release-check: ## checks version, change log and packages before a release is tagged
