@@ -44,8 +44,8 @@ def empty(name: str) -> Path:
 def library(target: Target) -> None:
     name = f"libplanetkey-{version()}-{target.name}"
     directory = empty(name)
-    # musl is one library, and libplanetkey.a for it has an unwinder. That finds the frames of a
-    # static program by a table, which gcc leaves out.
+    # musl is one library. libplanetkey.a for it has an unwinder, which needs a table in a static
+    # program, .eh_frame_hdr. gcc does not ask the linker for it.
     musl = {"PRIVATE_LIBRARIES": "-Wl,--eh-frame-hdr -lc"} if target.npm_libc == "musl" else {}
     run(
         *(ROOT / "ffi" / "install", directory),

@@ -45,8 +45,6 @@ class Target:
 
     name: str
     rust: str
-    # The target with the glibc that the files need, as cargo-zigbuild takes it.
-    zig: str
     # Empty where there is no such package.
     wheel: str = ""
     npm: str = ""
@@ -71,7 +69,6 @@ TARGETS = {
         Target(
             "x86_64-linux-gnu",
             "x86_64-unknown-linux-gnu",
-            "x86_64-unknown-linux-gnu.2.17",
             "manylinux_2_17_x86_64.manylinux2014_x86_64",
             "linux-x64-gnu",
             "x64",
@@ -82,7 +79,6 @@ TARGETS = {
         Target(
             "aarch64-linux-gnu",
             "aarch64-unknown-linux-gnu",
-            "aarch64-unknown-linux-gnu.2.17",
             "manylinux_2_17_aarch64.manylinux2014_aarch64",
             "linux-arm64-gnu",
             "arm64",
@@ -93,7 +89,6 @@ TARGETS = {
         Target(
             "x86_64-linux-musl",
             "x86_64-unknown-linux-musl",
-            "x86_64-unknown-linux-musl",
             "musllinux_1_2_x86_64",
             "linux-x64-musl",
             "x64",
@@ -102,14 +97,13 @@ TARGETS = {
         Target(
             "aarch64-linux-musl",
             "aarch64-unknown-linux-musl",
-            "aarch64-unknown-linux-musl",
             "musllinux_1_2_aarch64",
             "linux-arm64-musl",
             "arm64",
             "musl",
         ),
         # A preview: the command and the library for C.
-        Target("x86_64-windows-gnu", "x86_64-pc-windows-gnu", "x86_64-pc-windows-gnu"),
+        Target("x86_64-windows-gnu", "x86_64-pc-windows-gnu"),
     )
 }
 

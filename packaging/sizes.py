@@ -49,7 +49,7 @@ def main() -> None:
             size = path.stat().st_size
             largest = crates(path.with_name(file + ".symbols")).most_common(10)
             names = ", ".join(f"{crate} {count / 1000:.0f}" for crate, count in largest)
-            # Files for Windows have no symbols.
+            # nm finds no symbols in files for Windows.
             crates_of = f"  {names} (kB)" if names else ""
             print(f"  {file:24} {size / MILLION:6.2f} MB{crates_of}")
             if size > LIMITS.get(file, size):

@@ -1,8 +1,8 @@
 """Checks what the packages of `make dist` contain: contents.py DIRECTORY [PATH...]
 
 Each package has the licences, a bill of materials for each binary, and binaries for its platform
-that need no newer glibc than 2.17. `make test-windows` looks at those for Windows. Nothing contains one of the paths: those of the machine that
-built them.
+that need no newer glibc than 2.17. `make test-windows` checks the binaries for Windows. Nothing
+contains one of the paths: those of the machine that built them.
 Prints a table. Needs pyelftools, which packaging/tools installs, and dpkg-deb.
 """
 
