@@ -25,6 +25,7 @@ OLDEST_GLIBC = (2, 17)
 MACHINES = {"EM_X86_64": ("x86_64", "amd64", "x64"), "EM_AARCH64": ("aarch64", "arm64")}
 OWN = ("LICENSE-APACHE", "LICENSE-MIT")
 THIRD_PARTY = "THIRD-PARTY-LICENSES.txt"
+PROGRAMS = ("planetkey", "planetkey-simulator")
 # Their users compile them. They contain nothing of others.
 SOURCES = re.compile(r"planetkey-[\d.]+\.(?:crate|tar\.gz|tgz)")
 
@@ -78,7 +79,7 @@ def check_binary(package: str, name: str, data: bytes) -> str:
         raise SystemExit(f"{where} for musl needs {libraries} and glibc {newest}")
     if not musl and not (() < newest <= OLDEST_GLIBC):
         raise SystemExit(f"{where} needs glibc {newest}")
-    if musl and "/" in name and name.rpartition("/")[2].startswith("planetkey") and libraries:
+    if musl and name.rpartition("/")[2] in PROGRAMS and libraries:
         raise SystemExit(f"{where} is not static: {libraries}")
     return "glibc " + ".".join(map(str, newest)) if newest else "musl" if libraries else "static"
 
