@@ -30,6 +30,9 @@ ADDON = "planetkey.node"
 
 
 def pack(directory: Path) -> None:
+    # npm packs the modes of the files, which depend on the user's umask.
+    for path in directory.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     DIST.mkdir(parents=True, exist_ok=True)
     run("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", DIST, cwd=directory)
 
