@@ -125,6 +125,7 @@ check-windows: ## checks that the portable code compiles for Windows
 	RUSTFLAGS=-Dwarnings $(CARGO) check --locked -p planetkey-ffi -p planetkey-cli --target $(windows)
 
 test-rust: rust-tests ## tests the core, the extern functions, the command and the simulator
+	@tests/need $(store_packages)
 	@mkdir -p $(reports)
 	PLANETKEY_VECTORS_REPORT=$(reports)/rust $(suite) rust $(CARGO) test --release --locked
 
