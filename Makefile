@@ -29,7 +29,9 @@ docs_packages := doxygen
 browser_packages := chromium chromium-driver
 model_packages := spin
 store_packages := redis-server openssl
-package_packages := lintian dpkg-dev
+package_packages := dpkg-dev
+# For the packages of a release.
+release_packages := lintian
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large and needed by one suite only. That suite says so when it is skipped.
 gdal_packages := libgdal-dev
@@ -38,7 +40,7 @@ peers_packages := postgresql libsecret-tools gnome-keyring dbus-daemon pass gnup
 # All suites. They start in this order: first what needs no build, then the longest, so that no long
 # one runs alone at the end.
 suites := test-model test-c test-peers test-node test-fuzz test-rust test-processes test-store test-host \
-	test-servers test-docs docs test-python lint test-browser test-gdal test-install \
+	test-servers test-docs docs test-python lint test-browser test-packages test-gdal test-install \
 	test-schedules test-demo test-readme test-asan test-static-libs
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings pages rust-tests sanitized \
@@ -238,7 +240,7 @@ test-packages: bindings pages ## tests the scripts that make packages, and insta
 
 # These four test what `make dist` made. They are not part of `make test`, because that takes long.
 test-release: prerequisites ## checks what `make dist` made, on this machine
-	@tests/need $(package_packages)
+	@tests/need $(package_packages) $(release_packages)
 	tests/packages/release
 
 test-reproducible: prerequisites ## makes the packages again in another directory, and compares them
