@@ -7,6 +7,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
 use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -171,6 +172,7 @@ fn i10_20_a_broken_record_after_the_request_was_read_is_ambiguous() {
     thread.join().unwrap();
 }
 
+#[cfg(unix)]
 const CHILD: &str = "PLANETKEY_TEST_CHILD";
 
 #[test]
