@@ -11,12 +11,11 @@ from pathlib import Path
 
 from common import (
     DIST,
-    LICENCES,
     ROOT,
-    THIRD_PARTY,
     WORK,
     Target,
     built,
+    documents,
     named_targets,
     run,
     version,
@@ -24,14 +23,10 @@ from common import (
 )
 
 
-def documents(directory: Path, target: Target, files: tuple[str, ...]) -> None:
-    """Licences, change log and bills of materials."""
+def add_documents(directory: Path, target: Target, files: tuple[str, ...]) -> None:
     directory.mkdir(parents=True)
-    for name in (*LICENCES, "CHANGELOG.md"):
-        shutil.copyfile(ROOT / name, directory / name)
-    shutil.copyfile(WORK / THIRD_PARTY, directory / THIRD_PARTY)
-    for file in files:
-        shutil.copyfile(built(target) / f"{file}.cdx.json", directory / f"{file}.cdx.json")
+    for name, source in documents(target, files).items():
+        shutil.copyfile(source, directory / name)
 
 
 def empty(name: str) -> Path:
@@ -61,7 +56,7 @@ def library(target: Target) -> None:
     shutil.copytree(
         ROOT / "ffi" / "examples", directory / "share" / "doc" / "planetkey" / "examples"
     )
-    documents(
+    add_documents(
         directory / "share" / "doc" / "planetkey" / "licences",
         target,
         ("libplanetkey_ffi.so", "planetkey", "planetkey-simulator"),
@@ -75,7 +70,7 @@ def command(target: Target) -> None:
     directory = empty(name)
     shutil.copy(built(target) / "planetkey", directory / "planetkey")
     shutil.copytree(WORK / "pages", directory / "share")
-    documents(directory / "licences", target, ("planetkey",))
+    add_documents(directory / "licences", target, ("planetkey",))
     write_tar_gz(DIST / f"{name}.tar.gz", directory, name)
 
 

@@ -191,6 +191,15 @@ def dependencies(
     return {name: packages[name] for name in edges}, edges
 
 
+def documents(target: Target, files: tuple[str, ...]) -> dict[str, Path]:
+    """Licences, change log, and the bills of materials of these files, by their names."""
+    found = {name: ROOT / name for name in (*LICENCES, "CHANGELOG.md")}
+    found[THIRD_PARTY] = WORK / THIRD_PARTY
+    for file in files:
+        found[f"{file}.cdx.json"] = built(target) / f"{file}.cdx.json"
+    return found
+
+
 def write_tar_gz(archive: Path, directory: Path, prefix: str) -> None:
     """Packs a directory, so that the same files give the same bytes."""
 
@@ -215,7 +224,7 @@ def write_tar_gz(archive: Path, directory: Path, prefix: str) -> None:
 def write_zip(archive: Path, files: dict[str, bytes]) -> None:
     """Packs files by their names, so that the same files give the same bytes."""
     archive.parent.mkdir(parents=True, exist_ok=True)
-    # The first day that a zip can say.
+    # 1 January 1980, the earliest date that a zip can hold.
     moment = time.gmtime(max(epoch(), 315532800))[:6]
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for name, data in files.items():

@@ -50,8 +50,8 @@ def main() -> None:
             largest = crates(path.with_name(file + ".symbols")).most_common(10)
             names = ", ".join(f"{crate} {count / 1000:.0f}" for crate, count in largest)
             # nm finds no symbols in files for Windows.
-            crates_of = f"  {names} (kB)" if names else ""
-            print(f"  {file:24} {size / MILLION:6.2f} MB{crates_of}")
+            listed = f"  {names} (kB)" if names else ""
+            print(f"  {file:24} {size / MILLION:6.2f} MB{listed}")
             if size > LIMITS.get(file, size):
                 large.append(f"{target.name}/{file}: {size} bytes, limit {LIMITS[file]:.0f}")
     print(f"\n{'package':64} {'MB':>6}")

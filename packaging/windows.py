@@ -11,12 +11,10 @@ from pathlib import Path
 
 from common import (
     DIST,
-    LICENCES,
     ROOT,
-    THIRD_PARTY,
-    WORK,
     Target,
     built,
+    documents,
     named_targets,
     version,
     write_zip,
@@ -45,7 +43,7 @@ def fill_in(template: Path) -> bytes:
 
 def contents(target: Target) -> dict[str, bytes]:
     directory = built(target)
-    documents = "share/doc/planetkey"
+    share = "share/doc/planetkey"
     files = {
         "README.txt": (ROOT / "packaging" / "windows.txt").read_bytes(),
         "bin/planetkey.exe": (directory / "planetkey.exe").read_bytes(),
@@ -62,13 +60,9 @@ def contents(target: Target) -> dict[str, bytes]:
     ):
         files[f"lib/cmake/planetkey/{name}"] = fill_in(cmake / template)
     for path in sorted((ROOT / "ffi" / "examples").iterdir()):
-        files[f"{documents}/examples/{path.name}"] = path.read_bytes()
-    for name in (*LICENCES, "CHANGELOG.md"):
-        files[f"{documents}/licences/{name}"] = (ROOT / name).read_bytes()
-    files[f"{documents}/licences/{THIRD_PARTY}"] = (WORK / THIRD_PARTY).read_bytes()
-    for file in target.artifacts:
-        bill = f"{file}.cdx.json"
-        files[f"{documents}/licences/{bill}"] = (directory / bill).read_bytes()
+        files[f"{share}/examples/{path.name}"] = path.read_bytes()
+    for name, source in documents(target, tuple(target.artifacts)).items():
+        files[f"{share}/licences/{name}"] = source.read_bytes()
     return files
 
 
