@@ -97,8 +97,10 @@ def main() -> None:
         raise SystemExit("no licence text: " + ", ".join(missing))
 
     parts = [
-        "planetkey is licensed under Apache-2.0 or MIT, at your choice. Its packages contain the\n"
-        "following software of others, under the licences that follow.",
+        (
+            "planetkey is licensed under Apache-2.0 or MIT, at your choice. Its packages contain\n"
+            "the following software of others, under the licences that follow."
+        ),
         "\n".join(listed),
     ]
     for text, names in sorted(users.items(), key=lambda item: (item[1], item[0])):
